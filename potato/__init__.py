@@ -1,0 +1,1 @@
+"""What did the diet do to weight? A thin package under three notebooks that run like production software."""

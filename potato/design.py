@@ -1,0 +1,232 @@
+"""From the modelling dataset to the numbers that a model is fitted to: sample, design matrix, and what fell out.
+
+The matrices are made by hand and not through formulas: a formula interface costs a second import and hides which
+columns cannot be told apart, which is what a reader has to know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Verdict = Literal["pass", "caution", "fail"]
+Array = NDArray[np.float64]
+
+INTERCEPT = "intercept"
+_RANK_TOLERANCE = 1e-9
+_LOADING_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the statistical gate: what was checked, on which model, and what came out.
+
+    `verdict` fail stops the stage, caution is shown, pass is shown too. `value` and `threshold` are None where the
+    check is no comparison of numbers. `sentence` is for a reader without statistics.
+    """
+
+    check: str
+    model: str
+    verdict: Verdict
+    sentence: str
+    value: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The subject-weeks that every model starts from: complete in outcome and covariates.
+
+    Attributes
+    ----------
+    frame : rows sorted by subject_id and study_week, index 0..n-1.
+    covariates : columns whose effects are reported, all of them varying in `frame`.
+    controls : columns that enter as one indicator per level, all of them with two levels or more.
+    n_rows : subject-weeks with an outcome, before any row was dropped.
+    missing : rows dropped, by the column that was null (a row counts once for each null column).
+    findings : what was left out and why.
+    """
+
+    frame: pd.DataFrame
+    outcome: str
+    covariates: tuple[str, ...]
+    controls: tuple[str, ...]
+    n_rows: int
+    missing: dict[str, int]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def n_obs(self) -> int:
+        return len(self.frame)
+
+    @property
+    def n_subjects(self) -> int:
+        return int(self.frame["subject_id"].nunique())
+
+    @property
+    def n_dropped(self) -> int:
+        return self.n_rows - self.n_obs
+
+    @property
+    def formula(self) -> str:
+        """Return the regression as a formula, for people."""
+        terms = [*self.covariates, *(f"C({control})" for control in self.controls)]
+        return f"{self.outcome} ~ {' + '.join(terms) or '1'}"
+
+    def within(self) -> Sample:
+        """Return the sample without people who have a single row: they say nothing about change within a person."""
+        counts = self.frame.groupby("subject_id")["subject_id"].transform("size")
+        # What is constant within a person, like the group, is absorbed by the person's own level.
+        varying = [c for c in self.controls if self.frame.groupby("subject_id")[c].nunique().gt(1).any()]
+        frame = self.frame[counts > 1].reset_index(drop=True)
+        return replace(self, frame=frame, controls=tuple(varying))
+
+
+def sample(frame: pd.DataFrame, outcome: str, covariates: Sequence[str], controls: Sequence[str]) -> Sample:
+    """Return the rows and terms that can be modelled, with a finding for each that can't.
+
+    Parameters
+    ----------
+    frame : the modelling dataset: one row for each subject_id and study_week.
+    outcome : the column to explain.
+    covariates : numeric columns; a row that lacks one is dropped and counted.
+    controls : categorical columns; a null is a level of its own, a column with one level is dropped.
+    """
+    findings: list[Finding] = []
+    rows = frame.dropna(subset=[outcome])
+    recorded = [c for c in covariates if c in rows and rows[c].notna().any()]
+    for name in covariates if recorded else ():
+        if name not in recorded:
+            findings.append(Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out."))
+    missing = {name: int(rows[name].isna().sum()) for name in recorded if rows[name].isna().any()}
+    kept = rows.dropna(subset=recorded).sort_values(["subject_id", "study_week"]).reset_index(drop=True)
+    varying = [c for c in recorded if kept[c].nunique() > 1]
+    for name in recorded:
+        if name not in varying:
+            findings.append(
+                Finding("covariate_varies", "all", "caution", f"{name} is the same in every week: it explains nothing.")
+            )
+    used = []
+    for name in controls:
+        levels = kept[name].nunique(dropna=False) if name in kept else 0
+        if levels > 1:
+            used.append(name)
+        else:
+            findings.append(
+                Finding(
+                    "control_varies",
+                    "all",
+                    "pass",
+                    f"This study has a single {name.replace('_', ' ')}, so there is nothing to adjust for.",
+                    float(levels),
+                    2.0,
+                )
+            )
+    return Sample(kept, outcome, tuple(varying), tuple(used), len(rows), missing, tuple(findings))
+
+
+@dataclass(frozen=True)
+class Design:
+    """A regression in numbers.
+
+    Attributes
+    ----------
+    y : (n,) outcome.
+    x : (n, k) columns of full rank, `names` in order.
+    subjects : (n,) person of each row as codes 0..n_subjects-1.
+    estimable : reported covariates that the rows can tell apart from everything else.
+    findings : covariates that are not estimable.
+    """
+
+    y: Array
+    x: Array
+    names: tuple[str, ...]
+    subjects: NDArray[np.int64]
+    estimable: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def n_subjects(self) -> int:
+        return int(self.subjects.max()) + 1 if len(self.subjects) else 0
+
+
+def pooled(sample: Sample, model: str) -> Design:
+    """Return the design with an intercept, the covariates and an indicator for each level of each control but one."""
+    x, names = _columns(sample)
+    x = np.column_stack([np.ones(len(x)), x])
+    return _full_rank(sample, model, x, [INTERCEPT, *names], np.linalg.norm(x, axis=0))
+
+
+def demeaned(sample: Sample, model: str) -> Design:
+    """Return the design with each person's own mean taken out of every column and of the outcome.
+
+    The intercept stays, as zero deviation: it counts as one estimated column, which is what the small-sample factor
+    of other implementations counts for the level that all people share.
+    """
+    x, names = _columns(sample)
+    size = np.append(math.sqrt(max(len(x), 1)), np.linalg.norm(x, axis=0))
+    x = np.column_stack([np.ones(len(x)), _demean(x, sample)])
+    design = _full_rank(sample, model, x, [INTERCEPT, *names], size)
+    return replace(design, y=_demean(design.y[:, None], sample)[:, 0])
+
+
+def _columns(sample: Sample) -> tuple[Array, list[str]]:
+    """Return covariates and indicators as columns; the first level in sorted order is the reference."""
+    columns = [sample.frame[name].to_numpy(float) for name in sample.covariates]
+    names = list(sample.covariates)
+    for control in sample.controls:
+        values = sample.frame[control].astype(object).where(sample.frame[control].notna(), "not stated")
+        for level in sorted(values.unique(), key=lambda v: (isinstance(v, str), v))[1:]:
+            columns.append((values == level).to_numpy(float))
+            names.append(f"{control}[{level}]")
+    return np.column_stack(columns) if columns else np.empty((sample.n_obs, 0)), names
+
+
+def _demean(x: Array, sample: Sample) -> Array:
+    groups = sample.frame["subject_id"].to_numpy()
+    columns = pd.DataFrame(x)
+    return np.asarray(columns - columns.groupby(groups).transform("mean"), float)
+
+
+def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Array) -> Design:
+    """Drop columns until the rest has full rank, and say which covariates have no coefficient of their own.
+
+    A coefficient is estimable when no vector of the null space of the design moves it (Searle 1971, section 5.4). What is
+    estimable is the same whichever of the redundant columns go.
+    """
+    from scipy.linalg import qr, svd
+
+    scaled = x / np.where(size > 0, size, 1.0)
+    scaled[:, np.linalg.norm(scaled, axis=0) < _RANK_TOLERANCE] = 0.0
+    subjects = pd.factorize(sample.frame["subject_id"])[0].astype(np.int64)
+    y = sample.frame[sample.outcome].to_numpy(float)
+    if not scaled.size:
+        return Design(y, x, tuple(names), subjects, (), ())
+    norms = np.linalg.norm(scaled, axis=0)
+    unit = scaled / np.where(norms > 0, norms, 1.0)
+    _, values, right = svd(unit, full_matrices=True)
+    rank = int((values > _RANK_TOLERANCE * values[0] * max(unit.shape)).sum()) if values[0] > 0 else 0
+    loading = np.abs(right[rank:]).max(axis=0) if rank < len(names) else np.zeros(len(names))
+    moved = {name for name, weight in zip(names, loading, strict=True) if weight > _LOADING_TOLERANCE}
+    empty = {name for name, norm in zip(names, norms, strict=True) if norm == 0}
+    findings = []
+    for name in sample.covariates:
+        if name in empty:
+            text = f"{name} does not vary within any person: a comparison of a person with themselves can't see it."
+            findings.append(Finding("varies_within_people", model, "caution", text))
+        elif name in moved:
+            others = " and ".join(sorted(moved - {name} - empty)) or "the other columns"
+            text = f"{name} can't be told apart from {others}: its estimate is left out."
+            findings.append(Finding("collinearity", model, "caution", text))
+    if rank < len(names):
+        pivots = qr(unit, mode="r", pivoting=True)[-1]
+        keep = sorted(pivots[:rank])
+        x, names = x[:, keep], [names[i] for i in keep]
+    estimable = tuple(c for c in sample.covariates if c not in moved)
+    return Design(y, x, tuple(names), subjects, estimable, tuple(findings))

@@ -1,0 +1,173 @@
+"""Silver's features as Ibis expressions: from cleaned rows to subject-weeks.
+
+Every function takes and returns Ibis tables, so the same code runs on each engine. A study week has seven days and
+starts on the person's own first day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+
+from potato import schema
+from potato.settings import SilverSettings
+
+_KEY = ["subject_id", "study_week"]
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The three families after cleaning.judged: every row, with the reason why it can't be used or null."""
+
+    nutrition: ir.Table
+    weight: ir.Table
+    fiber: ir.Table
+
+    def kept(self, family: str) -> ir.Table:
+        """Return the usable rows of a family, with study_week and day_index (days since the person's first day)."""
+        table: ir.Table = getattr(self, family)
+        firsts = self.first_days()
+        usable = table.filter(table.reason.isnull()).join(firsts, "subject_id")
+        day_index = usable.day_number - usable.first_day
+        return usable.mutate(day_index=day_index, study_week=_week(day_index))
+
+    def located(self) -> ir.Table:
+        """Return (subject_id, day_number) of every row that says who and when, usable or not.
+
+        A day on which the scales were read but the value is missing is still a day of the study.
+        """
+        tables = [t.select("subject_id", "day_number") for t in (self.nutrition, self.weight, self.fiber)]
+        return ibis.union(*tables).filter(lambda t: t.subject_id.notnull() & t.day_number.notnull())
+
+    def first_days(self) -> ir.Table:
+        """Return each person's first day: columns subject_id, first_day."""
+        return self.located().group_by("subject_id").aggregate(first_day=lambda t: t.day_number.min())
+
+
+def _week(day_index: ir.IntegerValue) -> ir.IntegerValue:
+    return (day_index // 7 + 1).cast("int32")
+
+
+def subject_weeks(cleaned: Cleaned) -> ir.Table:
+    """Return every week between each person's first and last record, with group and condition."""
+    located = cleaned.located()
+    span = located.group_by("subject_id").aggregate(first_day=located.day_number.min(), last=located.day_number.max())
+    weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest().cast("int32"))
+    weight = cleaned.weight.filter(cleaned.weight.day_number.notnull())
+    groups = weight.group_by("subject_id").aggregate(group=lambda t: t.group.min())
+    dated = weight.join(cleaned.first_days(), "subject_id")
+    dated = dated.mutate(study_week=_week(dated.day_number - dated.first_day))
+    conditions = dated.group_by(_KEY).aggregate(low=dated.condition.min(), high=dated.condition.max())
+    conditions = conditions.mutate(condition=ibis.ifelse(conditions.low == conditions.high, conditions.low, ibis.null(str)))
+    return (
+        weeks.left_join(groups, "subject_id")
+        .drop("subject_id_right")
+        .left_join(conditions.drop("low", "high"), _KEY)
+        .select(*_KEY, "group", "condition")
+    )
+
+
+def _names(food: ir.StringValue, words: tuple[str, ...]) -> ir.BooleanValue:
+    """Return whether the folded food text names one of `words`, singular or with a plural s."""
+    return food.lower().re_search(r"(^|[^a-z])(" + "|".join(words) + r")s?([^a-z]|$)")
+
+
+def weekly_features(cleaned: Cleaned) -> ir.Table:
+    """Return what each person ate in each study week; a week without a diary keeps its nulls."""
+    entries = cleaned.kept("nutrition")
+    food = ibis.coalesce(entries.food, "")
+    named = {category: _names(food, words) for category, words in schema.FOOD_CATEGORIES.items()}
+    eaten = entries.group_by(_KEY).aggregate(
+        days_logged=entries.day_index.nunique().cast("int32"),
+        entries=entries.source_row.count().cast("int32"),
+        energy=entries.energy_kcal.sum(),
+        protein=entries.protein_g.sum(),
+        carbohydrate=entries.carbohydrate_g.sum(),
+        fat=entries.fat_g.sum(),
+        fiber=entries.fiber_g.sum(),
+        potato_energy=ibis.ifelse(named["potato"], entries.energy_kcal, 0.0).sum(),
+        **{f"entries_{category}": found.cast("int32").sum().cast("int32") for category, found in named.items()},
+    )
+    days = cleaned.kept("fiber")
+    rollup = days.group_by(_KEY).aggregate(fiber_rollup_g_per_day=days.fiber_g.mean())
+    joined = subject_weeks(cleaned).left_join(eaten, _KEY).left_join(rollup, _KEY)
+    energy = joined.energy.nullif(0.0)
+    return joined.select(
+        *_KEY,
+        "group",
+        "condition",
+        days_logged=joined.days_logged.fill_null(0),
+        entries=joined.entries.fill_null(0),
+        energy_kcal_per_day=joined.energy / joined.days_logged,
+        protein_g_per_day=joined.protein / joined.days_logged,
+        carbohydrate_g_per_day=joined.carbohydrate / joined.days_logged,
+        fat_g_per_day=joined.fat / joined.days_logged,
+        fiber_g_per_day=joined.fiber / joined.days_logged,
+        fiber_g_per_1000_kcal=joined.fiber / energy * 1000,
+        fiber_rollup_g_per_day=joined.fiber_rollup_g_per_day,
+        potato_energy_share=joined.potato_energy / energy,
+        **{f"entries_{category}": joined[f"entries_{category}"] for category in named},
+    ).order_by(_KEY)
+
+
+def subject_trajectories(cleaned: Cleaned) -> ir.Table:
+    """Return what each person weighed in each week that has a weigh-in, with changes and the person's slope."""
+    mornings = cleaned.kept("weight")
+    weekly = mornings.group_by(_KEY).aggregate(
+        n_weights=mornings.weight_kg.count().cast("int32"),
+        weight_kg=mornings.weight_kg.mean(),
+        min_weight_kg=mornings.weight_kg.min(),
+        max_weight_kg=mornings.weight_kg.max(),
+        closing_weight_kg=mornings.weight_kg.argmax(mornings.day_index),
+    )
+    days = mornings.day_index.cast("float64")
+    subjects = mornings.group_by("subject_id").aggregate(
+        baseline_weight_kg=mornings.weight_kg.argmin(mornings.day_index),
+        # The least-squares slope: covariance of weight and day over the variance of the day; null for a single day.
+        slope_kg_per_week=days.cov(mornings.weight_kg, how="pop") / days.var(how="pop").nullif(0.0) * 7,
+    )
+    joined = weekly.join(subjects, "subject_id").left_join(subject_weeks(cleaned), _KEY)
+    by_week = ibis.window(group_by="subject_id", order_by="study_week")
+    consecutive = joined.study_week - joined.study_week.lag().over(by_week) == 1
+    change = joined.weight_kg - joined.weight_kg.lag().over(by_week)
+    return joined.select(
+        *_KEY,
+        "group",
+        "condition",
+        "n_weights",
+        "weight_kg",
+        "min_weight_kg",
+        "max_weight_kg",
+        "closing_weight_kg",
+        weight_change_kg=ibis.ifelse(consecutive, change, ibis.null("float64")),
+        baseline_weight_kg=joined.baseline_weight_kg,
+        change_from_baseline_kg=joined.closing_weight_kg - joined.baseline_weight_kg,
+        slope_kg_per_week=joined.slope_kg_per_week,
+    ).order_by(_KEY)
+
+
+def modeling_dataset(features: ir.Table, trajectories: ir.Table, settings: SilverSettings) -> ir.Table:
+    """Return next week's change beside this week's intake, for each week whose next week has a weight too."""
+    weighed = trajectories.filter(trajectories.n_weights >= settings.min_weights_per_week)
+    following = weighed.select("subject_id", study_week=weighed.study_week - 1, next_weight_kg=weighed.weight_kg)
+    pairs = weighed.join(following, _KEY).drop("group", "condition")
+    joined = pairs.join(features, _KEY)
+    enough = joined.days_logged >= settings.min_days_logged
+    averages = [c for c in schema.MODELING_DATASET.names if c in features.columns and c not in _INTAKE_KEPT]
+    return joined.select(
+        *_KEY,
+        "group",
+        "condition",
+        "weight_kg",
+        "baseline_weight_kg",
+        "n_weights",
+        "days_logged",
+        "entries",
+        next_week_change_kg=joined.next_weight_kg - joined.weight_kg,
+        **{name: ibis.ifelse(enough, joined[name], ibis.null(joined[name].type())) for name in averages},
+    ).order_by(_KEY)
+
+
+_INTAKE_KEPT = (*_KEY, "group", "condition", "days_logged", "entries")

@@ -1,0 +1,158 @@
+"""Where datasets live: their names, pinned Parquet writing, fingerprints, and publication in one rename."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from potato.errors import PotatoError
+
+STAGING_VARIABLE = "POTATO_STAGING"
+ROOT_VARIABLE = "POTATO_ROOT"
+_PART = "part-0.parquet"
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+
+
+def root() -> Path:
+    """Return the project's folder: POTATO_ROOT, else the nearest folder upwards that holds params.yaml."""
+    named = os.environ.get(ROOT_VARIABLE)
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return folder
+    raise PotatoError(
+        "This is not a potato project.",
+        where=str(here),
+        expected="a folder with params.yaml and dvc.yaml, here or above",
+        hint="change into the project's folder and type the command again",
+    )
+
+
+def input(name: str) -> Path:
+    """Return the published path of `name` (project-relative, such as data/silver/weekly_features)."""
+    return root() / name
+
+
+def output(name: str) -> Path:
+    """Return where this process writes `name`: the stage's staging folder, or data/.interactive without a stage."""
+    staging = os.environ.get(STAGING_VARIABLE)
+    path = (Path(staging) if staging else root() / "data" / ".interactive") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write(table: pa.Table, folder: Path) -> None:
+    """Write `table` as folder/part-0.parquet with settings that give the same bytes for the same rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table,
+        folder / _PART,
+        compression="zstd",
+        compression_level=3,
+        version="2.6",
+        data_page_version="1.0",
+        row_group_size=1_000_000,
+        write_statistics=True,
+    )
+
+
+def require(folder: Path) -> None:
+    """Raise PotatoError when there is no dataset in `folder`."""
+    if not folder.is_dir() or not any(folder.glob("*.parquet")):
+        raise PotatoError(
+            f"The dataset {folder.name} is not there.",
+            where=_shown(folder),
+            expected="a folder with Parquet files",
+            hint="type `dvc repro` to build it",
+        )
+
+
+def read(folder: Path) -> pa.Table:
+    """Return the dataset in `folder`; PotatoError when it is not there."""
+    require(folder)
+    return pq.read_table(folder)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as JSON with sorted keys, so that equal content has equal bytes."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with LF line ends on every platform."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON content of `path`."""
+    return json.loads(path.read_bytes())
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(p for p in path.rglob("*") if p.is_file())
+    elif path.is_file():
+        yield path
+
+
+def fingerprint(path: Path) -> str:
+    """Return the sha256 over the sorted relative names and contents of a file or folder."""
+    digest = hashlib.sha256()
+    for file in _files(path):
+        name = file.relative_to(path).as_posix() if path.is_dir() else path.name
+        digest.update(f"{name}\0{file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of one file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def publish(staged: Path, published: Path) -> None:
+    """Put the folder `staged` in the place of `published`; readers see the old content or the new, never a mix."""
+    published.parent.mkdir(parents=True, exist_ok=True)
+    if not published.exists():
+        staged.rename(published)
+        return
+    if _exchange(staged, published):
+        shutil.rmtree(staged)
+        return
+    aside = staged.with_name(staged.name + ".old")
+    published.rename(aside)
+    staged.rename(published)
+    shutil.rmtree(aside)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two folders in one system call, where the platform has it (Linux' renameat2)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    return bool(
+        renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), ctypes.c_uint(_RENAME_EXCHANGE)) == 0
+    )
+
+
+def _shown(path: Path) -> str:
+    try:
+        return path.relative_to(root()).as_posix()
+    except (ValueError, PotatoError):
+        return str(path)

@@ -1,0 +1,80 @@
+"""What a stage's kernel tells the stage: one deterministic JSON file, published with the layer that it describes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from potato import lake, schema
+
+PATHS = {
+    "bronze": "data/bronze/manifest.json",
+    "silver": "data/silver/manifest.json",
+    "gold": "data/gold/reports/manifest.json",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one expectation of a contract found.
+
+    `severity` error stops the stage, warning passes and shows; `sentence` is for the reader of the report.
+    """
+
+    dataset: str
+    expectation: str
+    column: str
+    severity: str
+    success: bool
+    observed: str
+    unexpected_count: int
+    sentence: str
+
+
+def code_fingerprint(root: Path, stage: str) -> str:
+    """Return the sha256 over the modules and the notebook that dvc.yaml lists as the stage's dependencies."""
+    deps = yaml.safe_load((root / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    digest = hashlib.sha256()
+    for dep in sorted(d for d in deps if d.endswith((".py", ".ipynb"))):
+        digest.update(f"{dep}\0{lake.file_sha256(root / dep)}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass
+class Manifest:
+    """Datasets read and written, their schemas, the columns' sources, contract verdicts and metrics of one stage."""
+
+    stage: str
+    study: str
+    inputs: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    column_lineage: dict[str, dict[str, list[dict[str, str]]]] = field(default_factory=dict)
+    contracts: list[Verdict] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def add_input(self, name: str, path: Path) -> None:
+        """Note that the stage read `name`, with the fingerprint of what it read."""
+        self.inputs[name] = lake.fingerprint(path)
+
+    def add_output(self, name: str, path: Path, table: pa.Table, dataset: schema.Dataset | None = None) -> None:
+        """Note that the stage wrote `name` to `path`."""
+        meanings = {column.name: column.meaning for column in dataset.columns} if dataset else {}
+        self.outputs[name] = {
+            "rows": table.num_rows,
+            "fingerprint": lake.fingerprint(path),
+            "schema": [
+                {"name": f.name, "type": str(f.type), "description": meanings.get(f.name, "")} for f in table.schema
+            ],
+        }
+
+    def write(self) -> Path:
+        """Write the manifest where the stage looks for it and return its path."""
+        path = lake.output(PATHS[self.stage])
+        content = asdict(self) | {"code": code_fingerprint(lake.root(), self.stage)}
+        lake.write_json(path, content)
+        return path

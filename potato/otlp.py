@@ -1,0 +1,203 @@
+"""Sends a stage's spans, metrics and logs to a collector: OTLP over HTTP, in a bounded time."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+
+from potato.measures import Metric
+
+REQUEST_SECONDS = 0.8
+"""Time for one request. The SDK waits at least this long before it repeats one, so none is repeated.
+OTEL_EXPORTER_OTLP_TIMEOUT is not used: the specification counts it in milliseconds and the Python SDK in
+seconds,
+so that a valid value can mean hours of waiting for a dead collector."""
+DEADLINE_SECONDS = 1.5
+"""Time for everything: the signals are sent side by side, and what is not through by then is given up."""
+
+_SIGNALS = ("traces", "metrics", "logs")
+_logger = logging.getLogger("potato.telemetry")
+
+
+def endpoints() -> dict[str, str]:
+    """Return the endpoint that the standard environment variables give for each signal that is to be sent."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return {}
+    found = {}
+    for signal in _SIGNALS:
+        own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
+        shared = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+        switched_off = os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() == "none"
+        if (own or shared) and not switched_off:
+            found[signal] = own or f"{shared.rstrip('/')}/v1/{signal}"
+    return found
+
+
+class Sender:
+    """Holds what a stage records for a collector and sends it once, when the stage ends.
+
+    A stage is a short batch job: sending once is cheaper than a thread that sends every few seconds, and one
+    bounded wait at the end is the only time that a dead collector can cost. What was recorded is in the run's
+    files in any case.
+
+    Parameters
+    ----------
+    resource : attributes of the process, without the run: they name the time series of the metrics.
+    run_resource : the same with the run's id, for spans and logs.
+    """
+
+    def __init__(self, resource: Resource, run_resource: Resource) -> None:
+        self.endpoints = endpoints()
+        self._spans: list[ReadableSpan] = []
+        self._reader: PeriodicExportingMetricReader | None = None
+        self._meter: Any = None
+        self._instruments: dict[str, Any] = {}
+        self._logs: Any = None
+        self._log_provider: Any = None
+        if not self.endpoints:
+            return
+        _say_when_grpc_was_meant(self.endpoints)
+        if "metrics" in self.endpoints:
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+            # An endless interval starts no thread; `force_flush` collects and sends.
+            exporter = OTLPMetricExporter(timeout=REQUEST_SECONDS)
+            self._reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+            provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
+            self._meter = provider.get_meter("potato")
+        if "logs" in self.endpoints:
+            from opentelemetry.sdk._logs import LoggerProvider
+            from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+
+            self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+            self._log_provider = LoggerProvider(run_resource, shutdown_on_exit=False)
+            self._log_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+
+    def add_span(self, span: ReadableSpan) -> None:
+        """Keep a finished span."""
+        if "traces" in self.endpoints:
+            self._spans.append(span)
+
+    def add_measurement(self, metric: Metric, value: float, attributes: Mapping[str, Any]) -> None:
+        """Add to the counter, or set the gauge, that `metric` describes."""
+        if self._meter is None:
+            return
+        if metric.name not in self._instruments:
+            create = getattr(self._meter, f"create_{metric.kind}")
+            self._instruments[metric.name] = create(metric.name, metric.unit, metric.description)
+        instrument = self._instruments[metric.name]
+        (instrument.set if metric.kind == "gauge" else instrument.add)(value, attributes)
+
+    def add_log(self, level: str, event: str, attributes: Mapping[str, Any], context: Any) -> None:
+        """Keep a log record; `context` carries the span that it belongs to."""
+        if self._log_provider is None:
+            return
+        from opentelemetry._logs import SeverityNumber
+
+        severity = {"warning": "WARN", "critical": "FATAL"}.get(level, level.upper())
+        self._log_provider.get_logger("potato").emit(
+            timestamp=time.time_ns(),
+            context=context,
+            severity_number=SeverityNumber[severity],
+            severity_text=severity,
+            body=event,
+            attributes=attributes,
+        )
+
+    def send(self) -> None:
+        """Send everything within DEADLINE_SECONDS; log one warning when something did not arrive."""
+        jobs: dict[str, Callable[[], object]] = {}
+        if self._spans:
+            jobs["traces"] = lambda: _send_spans(self._spans)
+        if self._reader is not None and self._instruments:
+            jobs["metrics"] = self._reader.force_flush
+        if self._logs is not None and (records := self._logs.get_finished_logs()):
+            jobs["logs"] = lambda: _send_logs(records)
+        if not jobs:
+            return
+        with _errors_of_the_sdk() as errors:
+            # Daemon threads: a request that outlives the deadline must not keep the process alive.
+            threads = {
+                signal: threading.Thread(
+                    target=_guarded, args=(job, errors), name=f"otlp-{signal}", daemon=True
+                )
+                for signal, job in jobs.items()
+            }
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            for thread in threads.values():
+                thread.start()
+            for thread in threads.values():
+                thread.join(max(deadline - time.monotonic(), 0))
+            late = [signal for signal, thread in threads.items() if thread.is_alive()]
+        if late or errors:
+            reason = errors[0] if errors else f"no answer within {DEADLINE_SECONDS} seconds"
+            where = ", ".join(sorted({urlsplit(url).netloc for url in self.endpoints.values()}))
+            _logger.warning("Telemetry did not reach the collector at %s: %s", where, reason)
+
+
+def _send_spans(spans: Sequence[ReadableSpan]) -> None:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    OTLPSpanExporter(timeout=REQUEST_SECONDS).export(spans)
+
+
+def _send_logs(records: Sequence[Any]) -> None:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+
+    OTLPLogExporter(timeout=REQUEST_SECONDS).export(records)
+
+
+def _guarded(job: Callable[[], object], errors: list[str]) -> None:
+    try:
+        job()
+    except Exception as error:  # whatever a collector or its address does, the stage goes on
+        errors.append(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _errors_of_the_sdk() -> Iterator[list[str]]:
+    """Collect what the SDK's exporters log; they tell a failure to nobody else."""
+    errors: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                errors.append(record.getMessage())
+
+    sdk = logging.getLogger("opentelemetry")
+    collector, propagate = Collector(), sdk.propagate
+    sdk.addHandler(collector)
+    sdk.propagate = False
+    try:
+        yield errors
+    finally:
+        sdk.removeHandler(collector)
+        sdk.propagate = propagate
+
+
+def _say_when_grpc_was_meant(targets: Mapping[str, str]) -> None:
+    names = ["OTEL_EXPORTER_OTLP_PROTOCOL", *(f"OTEL_EXPORTER_OTLP_{s.upper()}_PROTOCOL" for s in _SIGNALS)]
+    by_protocol = next((name for name in names if os.environ.get(name, "").strip().lower() == "grpc"), None)
+    by_port = next((url for url in targets.values() if _port(url) == 4317), None)
+    if by_protocol or by_port:
+        cause = f"{by_protocol}=grpc" if by_protocol else f"{by_port} has gRPC's usual port 4317"
+        _logger.warning("Telemetry is sent by OTLP over HTTP, usually to port 4318, although %s", cause)
+
+
+def _port(url: str) -> int | None:
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None

@@ -1,0 +1,188 @@
+"""How the report came to be, as parts of pages: the run's stages, its machine, contracts and lineage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from potato import drawing
+from potato.snippets import EMPTY, cell, html_table, numbered_table
+
+Manifests = Mapping[str, Mapping[str, Any]]
+_RESULTS = {("error", False): "failed", ("warning", False): "warning"}
+
+
+def commit_of(run: Mapping[str, Any]) -> str:
+    """Return the code's commit in words for the small print."""
+    commit = run["environment"].get("git_commit")
+    if not commit:
+        return "code without a git commit"
+    changed = " with uncommitted changes" if run["environment"].get("git_dirty") else ""
+    return f"commit `{commit[:10]}`{changed}"
+
+
+def variables(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
+    """Return the report's own variables, which pages name beside gold's: run.*, contracts.*, lineage.*."""
+    return {
+        "run.id": run["run_id"],
+        "run.trace_id": run["trace_id"],
+        "run.started": run["started"].replace("T", " ", 1).split(".")[0].removesuffix("Z"),
+        "run.study": run["study"],
+        "run.engine": run["engine"],
+        "run.commit": commit_of(run),
+        "run.mlflow": run.get("mlflow") or "",
+        "run.sentence": _run_sentence(run),
+        "contracts.sentence": _contracts_sentence(manifests),
+        "lineage.sentence": _lineage_sentence(manifests),
+    }
+
+
+def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
+    """Return the Markdown of the generated parts by name."""
+    return {
+        "stages": stages(run),
+        "environment": environment(run),
+        "contracts": contracts(manifests),
+        "lineage-graph": lineage_graph(manifests),
+        "column-lineage": column_lineage(manifests),
+    }
+
+
+def stages(run: Mapping[str, Any]) -> str:
+    """Return the table of stages: what ran, what was cached, and which run made it."""
+    rows = [
+        [
+            entry["stage"],
+            entry["status"],
+            entry.get("run_id") or EMPTY,
+            cell(entry.get("seconds"), ".1f"),
+            cell(entry.get("rows_in"), ",d"),
+            cell(entry.get("rows_out"), ",d"),
+        ]
+        for entry in run["stages"]
+    ]
+    header = [("Stage", False), ("Status", False), ("Made by run", False), ("Seconds", True)]
+    header += [("Rows read", True), ("Rows written", True)]
+    return numbered_table(
+        "stages",
+        html_table(header, rows, "Stages of this run"),
+        "The stages behind this report. A cached stage had nothing new to do: the run named made its output.",
+    )
+
+
+def environment(run: Mapping[str, Any]) -> str:
+    """Return the table of what the run ran on."""
+    found = {key: value for key, value in run["environment"].items() if not key.startswith("git_")}
+    packages = found.pop("packages", {})
+    rows = [[key.replace("_", " ").capitalize(), str(value)] for key, value in found.items()]
+    rows += [[name, str(version)] for name, version in packages.items()]
+    return numbered_table(
+        "environment",
+        html_table([("What", False), ("Version", False)], rows, "Environment of this run"),
+        "What the run ran on: the machine's kind, Python, and the packages that compute something.",
+    )
+
+
+def contracts(manifests: Manifests) -> str:
+    """Return a table a layer of what the contracts asked and found, open where something did not pass."""
+    blocks = []
+    for stage, manifest in manifests.items():
+        verdicts = manifest["contracts"]
+        if not verdicts:
+            continue
+        rows = [
+            [
+                verdict["dataset"],
+                verdict["sentence"],
+                _RESULTS.get((verdict["severity"], verdict["success"]), "passed"),
+                cell(verdict.get("unexpected_count"), ",d"),
+                cell(verdict.get("observed"), ""),
+            ]
+            for verdict in sorted(verdicts, key=lambda v: (v["success"], v["severity"] != "error"))
+        ]
+        passed = sum(verdict["success"] for verdict in verdicts)
+        header = [("Dataset", False), ("What is checked", False), ("Result", False)]
+        header += [("Rows against it", True), ("Found", False)]
+        table = html_table(header, rows, f"Checks on {stage}")
+        summary = f"{stage.capitalize()}: {passed} of {len(verdicts)} checks passed"
+        blocks.append(_folded(summary, table, is_open=passed < len(verdicts)))
+    return "\n\n".join(blocks) or "No contract was evaluated."
+
+
+def lineage_graph(manifests: Manifests) -> str:
+    """Return the numbered picture of the datasets."""
+    caption = (
+        "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person and "
+        "week (silver), and turned into models, figures and tables (gold). A box with several files is a folder."
+    )
+    return f"::: {{#fig-lineage}}\n```{{=html}}\n{drawing.draw(manifests)}\n```\n\n{caption}\n:::"
+
+
+def column_lineage(manifests: Manifests) -> str:
+    """Return a folded table a dataset: each column and the columns that it is computed from."""
+    blocks = []
+    for manifest in manifests.values():
+        for dataset, columns in manifest["column_lineage"].items():
+            rows = [[name, _sources(sources)] for name, sources in columns.items()]
+            table = html_table([("Column", False), ("Computed from", False)], rows, f"Columns of {dataset}")
+            blocks.append(_folded(f"{dataset}: {_count(len(columns), 'column')}", table))
+    return "\n\n".join(blocks) or "No column lineage was recorded."
+
+
+def _sources(sources: list[Mapping[str, str]]) -> str:
+    by_dataset: dict[str, list[str]] = {}
+    for source in sources:
+        by_dataset.setdefault(source["dataset"], []).append(source["column"])
+    return (
+        "; ".join(f"{dataset}: {', '.join(sorted(names))}" for dataset, names in sorted(by_dataset.items()))
+        or EMPTY
+    )
+
+
+def _folded(summary: str, block: str, *, is_open: bool = False) -> str:
+    opening = f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>"
+    return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
+
+
+def _run_sentence(run: Mapping[str, Any]) -> str:
+    ran = [entry for entry in run["stages"] if entry["status"] == "ran"]
+    cached = [entry["stage"] for entry in run["stages"] if entry["status"] == "cached"]
+    seconds = sum(entry.get("seconds") or 0 for entry in ran)
+    said = f"{_count(len(ran), 'stage')} ran, in {seconds:.0f} seconds altogether"
+    if cached:
+        said += (
+            f"; {_listed(cached)} had nothing new to do, and the run that made what is shown is named below"
+        )
+    return f"{said}."
+
+
+def _contracts_sentence(manifests: Manifests) -> str:
+    verdicts = [verdict for manifest in manifests.values() for verdict in manifest["contracts"]]
+    missed = [verdict for verdict in verdicts if not verdict["success"]]
+    if not verdicts:
+        return "No contract was evaluated."
+    if not missed:
+        return f"All {_count(len(verdicts), 'check')} passed."
+    warnings = sum(verdict["severity"] == "warning" for verdict in missed)
+    kinds = [_count(n, noun) for n, noun in ((len(missed) - warnings, "failure"), (warnings, "warning")) if n]
+    passed = f"{len(verdicts) - len(missed)} of {_count(len(verdicts), 'check')} passed"
+    return f"{passed}, with {_listed(kinds)}."
+
+
+def _lineage_sentence(manifests: Manifests) -> str:
+    read = len(manifests.get("bronze", {}).get("inputs", ()))
+    written = sum(len(manifest["outputs"]) for manifest in manifests.values())
+    traced = sum(
+        len(columns) for manifest in manifests.values() for columns in manifest["column_lineage"].values()
+    )
+    made = f"{_count(read, 'raw file')} became {_count(written, 'dataset')}"
+    return f"{made}, with {_count(traced, 'column')} traced to what they are computed from."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,261 @@
+"""Which run this is, for every stage process of one `dvc repro`, and the index of what each run made."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from potato import identity
+from potato.errors import PotatoError
+
+PACKAGES = (
+    "potato-weight-nutrition",
+    "papermill",
+    "ipykernel",
+    "dvc",
+    "ibis-framework",
+    "duckdb",
+    "pandas",
+    "pyarrow",
+    "statsmodels",
+    "plotnine",
+    "great-expectations",
+    "mlflow",
+    "openlineage-python",
+    "opentelemetry-sdk",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline.
+
+    Attributes
+    ----------
+    id : UUID, lower case with hyphens; the OpenLineage parent run and an MLflow tag.
+    trace_id : the same 128 bits as 32 hexadecimal digits, which is what a W3C trace id is.
+    folder : where the run keeps its logs, traces, events and executed notebooks.
+    parent_span_id : 16 hexadecimal digits when an outer span started this process, else None.
+    started : ISO 8601 time in UTC, to the millisecond.
+    """
+
+    id: str
+    trace_id: str
+    folder: Path
+    parent_span_id: str | None = None
+    started: str = ""
+
+
+def current(root: Path) -> Run:
+    """Return the run that this process belongs to; create its folder and point runs/latest at it.
+
+    Where the id comes from is told in `potato.identity`.
+
+    Raises
+    ------
+    PotatoError : POTATO_RUN_ID is not a UUID, or runs/ cannot be written.
+    """
+    runs = root.resolve() / "runs"
+    found = identity.find(runs)
+    folder = runs / str(found.id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        started = _identity_card(folder, found)["started"]
+        _point_latest_at(folder)
+    except OSError as error:
+        raise PotatoError(
+            "The folder for this run's records cannot be written.",
+            where=str(folder),
+            found=f"{type(error).__name__}: {error.strerror or error}",
+            hint="Check the free space and the owner of the folder runs/, then run the same command again.",
+        ) from error
+    return Run(str(found.id), found.id.hex, folder, found.parent_span_id, started)
+
+
+def latest(root: Path) -> Run | None:
+    """Return the newest run without starting one, or None when nothing has run yet."""
+    link = root.resolve() / "runs" / "latest"
+    try:
+        folder = link.resolve(strict=True)
+        card = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return Run(card["run_id"], card["trace_id"], folder, None, card["started"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def record(
+    run: Run,
+    stage: str,
+    *,
+    status: Literal["ran", "failed"],
+    fingerprint: str | None,
+    seconds: float,
+    error: str | None = None,
+) -> None:
+    """Append what a stage did to runs/index.jsonl, which outlives every single run.
+
+    `fingerprint` identifies the stage's published output, so that `producer` can find this run again.
+    """
+    entry = {
+        "ts": now(),
+        "run_id": run.id,
+        "stage": stage,
+        "status": status,
+        "fingerprint": fingerprint,
+        "seconds": round(seconds, 3),
+        "error": error,
+    }
+    append(run.folder.parent / "index.jsonl", entry, lock=True)
+
+
+def history(root: Path, run_id: str | None = None) -> list[dict[str, Any]]:
+    """Return the entries of runs/index.jsonl in the order written, all of them or those of one run."""
+    try:
+        lines = (root / "runs" / "index.jsonl").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    entries = []
+    for line in lines:
+        # A process that was killed while it wrote leaves half a line; the rest of the index is still good.
+        with contextlib.suppress(ValueError):
+            entry = json.loads(line)
+            if isinstance(entry, dict) and run_id in (None, entry.get("run_id")):
+                entries.append(entry)
+    return entries
+
+
+def producer(root: Path, stage: str, fingerprint: str) -> str | None:
+    """Return the id of the newest run whose `stage` made the output with this fingerprint, or None."""
+    for entry in reversed(history(root)):
+        if (entry.get("stage"), entry.get("status"), entry.get("fingerprint")) == (stage, "ran", fingerprint):
+            return str(entry["run_id"])
+    return None
+
+
+def environment(root: Path) -> dict[str, Any]:
+    """Return what a run depends on beside its data: commit, Python, platform, package versions.
+
+    The git entries (`git_commit`, `git_dirty`, `git_branch`, `git_url`) are None where `root` is not the top
+    of a git work tree (an unpacked archive, even one that lies inside somebody else's repository), and the
+    commit is None before the first one. `git_url` is where origin points, without a user name or password.
+    """
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        **_git(root.resolve()),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "packages": versions,
+    }
+
+
+def now() -> str:
+    """Return the time in UTC as every record of a run writes it."""
+    return _iso(datetime.now(UTC))
+
+
+def append(path: Path, entry: Mapping[str, Any], *, lock: bool = False) -> None:
+    """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix."""
+    line = json.dumps(_jsonable(entry), ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        with _locked(descriptor) if lock else contextlib.nullcontext():
+            os.write(descriptor, line.encode("utf-8"))
+    finally:
+        os.close(descriptor)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no NaN: one would make the whole line unreadable to strict parsers
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+@contextlib.contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # no flock on this platform: appending in one write has to do
+        yield
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _identity_card(folder: Path, found: identity.Identity) -> dict[str, str]:
+    path = folder / "run.json"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(card, dict) and "started" in card:
+            return card  # the first stage of a run has said when it started
+    card = {"run_id": str(found.id), "trace_id": found.id.hex, "started": _iso(found.started)}
+    draft = folder / f".run.json.{os.getpid()}"
+    draft.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+    return card
+
+
+def _point_latest_at(folder: Path) -> None:
+    link = folder.parent / "latest"
+    with contextlib.suppress(OSError):
+        if os.readlink(link) == folder.name:
+            return
+    draft = folder.parent / f".latest.{os.getpid()}"
+    # Some file systems have no symbolic links; the run itself does not need this one.
+    with contextlib.suppress(OSError):
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(folder.name)
+        draft.replace(link)
+
+
+@functools.cache
+def _git(root: Path) -> dict[str, Any]:
+    program = shutil.which("git") if (root / ".git").exists() else None
+
+    def ask(*arguments: str) -> str | None:
+        if program is None:
+            return None
+        # No optional locks: a reader must not make a commit fail that happens beside it.
+        command = [program, "--no-optional-locks", "-C", str(root), *arguments]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        except (subprocess.SubprocessError, OSError):
+            return None
+        return answer.stdout.strip()
+
+    changes = ask("status", "--porcelain")
+    url = ask("config", "--get", "remote.origin.url")
+    return {
+        "git_commit": ask("rev-parse", "--verify", "HEAD"),
+        "git_dirty": None if changes is None else bool(changes),
+        "git_branch": ask("branch", "--show-current") or None,
+        "git_url": re.sub(r"(?<=://)[^/@]*@", "", url) if url else None,
+    }

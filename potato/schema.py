@@ -1,0 +1,326 @@
+"""The data dictionary: every column of every dataset, once.
+
+Contracts, lineage schema facets and the Parquet files themselves are all made from here; no second list of columns
+exists. A dataset's columns are in the order in which they are written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+# Matched against the folded food text as whole words (a plural s is allowed). An entry counts once in each category that it names.
+# An array of words and not a regular expression: the same list works in each engine's dialect.
+FOOD_CATEGORIES: dict[str, tuple[str, ...]] = {
+    "potato": ("potato", "potatoes", "fries", "hash brown", "mashed"),
+    "beans": ("bean", "lentil", "chickpea", "hummus", "tofu", "peas"),
+    "rice": ("rice", "risotto", "sushi"),
+    "oats": ("oat", "oatmeal", "porridge", "muesli", "granola"),
+    "bread": ("bread", "toast", "bagel", "tortilla", "pita", "baguette", "sandwich"),
+    "fruit": ("fruit", "apple", "banana", "orange", "berry", "berries", "grape", "pear", "mango", "melon"),
+    "vegetables": (
+        "vegetable",
+        "broccoli",
+        "carrot",
+        "spinach",
+        "tomato",
+        "tomatoes",
+        "pepper",
+        "onion",
+        "salad",
+        "cabbage",
+        "kale",
+    ),
+    "dairy": ("milk", "cheese", "yogurt", "yoghurt", "butter", "cream", "dairy"),
+    "meat": ("meat", "beef", "chicken", "pork", "bacon", "turkey", "ham", "sausage", "lamb", "fish", "salmon", "tuna"),
+    "egg": ("egg", "omelette", "omelet"),
+    "nuts": ("nut", "almond", "cashew", "walnut", "peanut", "pistachio", "pecan"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type, unit, closed bounds and what it means.
+
+    `minimum` and `maximum` bound what a person can plausibly record; `required` means never null;
+    `severity` is what a contract does when a value is out of bounds.
+    """
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+    severity: str = "error"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table of the lake: `name` is its path below data/, `key` the columns that identify a row."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> Column:
+        """Return the column called `name`; KeyError when the dataset has none."""
+        return next(column for column in self.columns if column.name == name)
+
+    def arrow(self) -> pa.Schema:
+        """Return the Arrow schema, with each column's meaning and unit as field metadata."""
+        return pa.schema(
+            pa.field(c.name, c.type, not c.required, {"meaning": c.meaning, "unit": c.unit}) for c in self.columns
+        )
+
+
+@dataclass(frozen=True)
+class Field:
+    """A quantity that a family of raw files may hold, after cleaning.
+
+    `kind` says how silver reads the raw text: text, number, weight (a number with a unit), date or day.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+    zero_is_missing: bool = False
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of raw files: one meaning of a row, whatever the files and columns are called."""
+
+    name: str
+    meaning: str
+    fields: tuple[Field, ...]
+    value: str
+
+    @property
+    def names(self) -> list[str]:
+        return [field.name for field in self.fields]
+
+    def field(self, name: str) -> Field:
+        """Return the field called `name`; KeyError when the family has none."""
+        return next(field for field in self.fields if field.name == name)
+
+
+_WHO_AND_WHEN = (
+    Field("subject_id", "text", "Who the row is about, as the study names the person", required=True),
+    Field("date", "date", "Calendar date of the record"),
+    Field("day", "day", "Day number of the record, where the study keeps no dates", "day"),
+)
+
+NUTRITION = Family(
+    "nutrition",
+    "One row for each food entry of a diary",
+    (
+        *_WHO_AND_WHEN,
+        Field("meal", "text", "Meal that the entry belongs to"),
+        Field("food", "text", "What was eaten, as the diary has it"),
+        Field("amount_g", "number", "Amount eaten", "g", 0, 10_000),
+        Field("energy_kcal", "number", "Energy of the entry", "kcal", 0, 10_000),
+        Field("protein_g", "number", "Protein of the entry", "g", 0, 1_000),
+        Field("carbohydrate_g", "number", "Available carbohydrate of the entry", "g", 0, 2_000),
+        Field("fat_g", "number", "Fat of the entry", "g", 0, 1_000),
+        Field("fiber_g", "number", "Dietary fibre of the entry", "g", 0, 300),
+    ),
+    value="energy_kcal",
+)
+
+WEIGHT = Family(
+    "weight",
+    "One row for each morning's body weight",
+    (
+        *_WHO_AND_WHEN,
+        Field("weight", "weight", "Body weight, converted to kg", "kg", 25, 350, zero_is_missing=True),
+        Field("unit", "text", "Unit of the weight, where the row states one"),
+        Field("group", "text", "Group that the person belongs to for the whole study"),
+        Field("condition", "text", "Condition of that day, in a study whose people change condition"),
+        Field("sex", "text", "Sex, as the study codes it"),
+    ),
+    value="weight",
+)
+
+FIBER = Family(
+    "fiber",
+    "One row for each day's fibre total",
+    (
+        *_WHO_AND_WHEN,
+        Field("fiber_g", "number", "Fibre of the whole day", "g", 0, 300),
+    ),
+    value="fiber_g",
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (NUTRITION, WEIGHT, FIBER)}
+
+_text, _int, _float = pa.string(), pa.int32(), pa.float64()
+
+_SOURCE = (
+    Column("source_file", _text, "Raw file, relative to the study's raw folder", required=True),
+    Column("source_row", _int, "Row of the raw file, counting the header line as row 1", minimum=1, required=True),
+)
+
+
+def _bronze(family: Family) -> Dataset:
+    raw = tuple(Column(field.name, _text, f"{field.meaning} (raw text)") for field in family.fields)
+    extra = Column("extra", _text, "Columns that the study file does not map, as a JSON object")
+    return Dataset(
+        f"bronze/{family.name}", f"{family.meaning}, as it came", (*_SOURCE, *raw, extra), ("source_file", "source_row")
+    )
+
+
+BRONZE: dict[str, Dataset] = {name: _bronze(family) for name, family in FAMILIES.items()}
+
+QUARANTINE = Dataset(
+    "quarantine",
+    "Raw rows that the analysis can't use, with the reason",
+    (
+        Column("family", _text, "Family of the raw file", required=True),
+        *_SOURCE,
+        Column("subject_id", _text, "Who the row is about, as far as it says"),
+        Column("column", _text, "Column that made the row unusable", required=True),
+        Column("value", _text, "Raw text of that column"),
+        Column("reason", _text, "Short name of the reason", required=True),
+        Column("rule", _text, "The rule that the value broke", required=True),
+    ),
+    ("source_file", "source_row"),
+)
+
+_SUBJECT_WEEK = (
+    Column("subject_id", _text, "Who", required=True),
+    Column(
+        "study_week",
+        _int,
+        "Week of the study, counted from the person's own first day",
+        "week",
+        1,
+        5_300,
+        required=True,
+    ),
+    Column("group", _text, "Group that the person belongs to"),
+    Column("condition", _text, "Condition of the week, where the whole week had one"),
+)
+
+_INTAKE = (
+    Column("days_logged", _int, "Days with at least one food entry", "day", 0, 7, required=True),
+    Column("entries", _int, "Food entries of the week", "entry", 0, 7_000, required=True),
+    Column("energy_kcal_per_day", _float, "Energy per logged day", "kcal/day", 0, 20_000),
+    Column("protein_g_per_day", _float, "Protein per logged day", "g/day", 0, 2_000),
+    Column("carbohydrate_g_per_day", _float, "Available carbohydrate per logged day", "g/day", 0, 4_000),
+    Column("fat_g_per_day", _float, "Fat per logged day", "g/day", 0, 2_000),
+    Column("fiber_g_per_day", _float, "Fibre per logged day, from the entries", "g/day", 0, 500),
+    Column("fiber_g_per_1000_kcal", _float, "Fibre per 1,000 kcal of energy", "g/1000 kcal", 0, 250),
+    Column("fiber_rollup_g_per_day", _float, "Fibre per day, from the daily roll-up", "g/day", 0, 500),
+    Column("potato_energy_share", _float, "Share of energy that came from potatoes", "share", 0, 1),
+    *(
+        Column(f"entries_{category}", _int, f"Food entries that name {category}", "entry", 0, 7_000)
+        for category in FOOD_CATEGORIES
+    ),
+)
+
+_WEEK_WEIGHT = Column("weight_kg", _float, "Mean of the week's weigh-ins", "kg", 25, 350, required=True)
+_BASELINE = Column("baseline_weight_kg", _float, "The person's first weigh-in", "kg", 25, 350, required=True)
+_N_WEIGHTS = Column("n_weights", _int, "Weigh-ins of the week", "weigh-in", 1, 70, required=True)
+
+WEEKLY_FEATURES = Dataset(
+    "silver/weekly_features",
+    "What each person ate in each study week; a week without a diary is a row of nulls",
+    (*_SUBJECT_WEEK, *_INTAKE),
+    ("subject_id", "study_week"),
+)
+
+SUBJECT_TRAJECTORIES = Dataset(
+    "silver/subject_trajectories",
+    "What each person weighed in each study week that has a weigh-in",
+    (
+        *_SUBJECT_WEEK,
+        _N_WEIGHTS,
+        _WEEK_WEIGHT,
+        Column("min_weight_kg", _float, "Lowest weigh-in of the week", "kg", 25, 350, required=True),
+        Column("max_weight_kg", _float, "Highest weigh-in of the week", "kg", 25, 350, required=True),
+        Column("closing_weight_kg", _float, "Last weigh-in of the week", "kg", 25, 350, required=True),
+        Column(
+            "weight_change_kg", _float, "Mean weight minus the week before's", "kg/week", -12, 12, severity="warning"
+        ),
+        _BASELINE,
+        Column(
+            "change_from_baseline_kg",
+            _float,
+            "Closing weight minus the first weigh-in",
+            "kg",
+            -60,
+            60,
+            required=True,
+            severity="warning",
+        ),
+        Column(
+            "slope_kg_per_week",
+            _float,
+            "The person's least-squares slope over all weigh-ins",
+            "kg/week",
+            -20,
+            20,
+            severity="warning",
+        ),
+    ),
+    ("subject_id", "study_week"),
+)
+
+MODELING_DATASET = Dataset(
+    "silver/modeling_dataset",
+    "Next week's weight change beside this week's intake",
+    (
+        *_SUBJECT_WEEK,
+        Column(
+            "next_week_change_kg",
+            _float,
+            "Next week's mean weight minus this week's",
+            "kg/week",
+            -12,
+            12,
+            required=True,
+            severity="warning",
+        ),
+        _WEEK_WEIGHT,
+        _BASELINE,
+        _N_WEIGHTS,
+        *_INTAKE,
+    ),
+    ("subject_id", "study_week"),
+)
+
+SILVER: dict[str, Dataset] = {
+    dataset.name.removeprefix("silver/"): dataset
+    for dataset in (WEEKLY_FEATURES, SUBJECT_TRAJECTORIES, MODELING_DATASET)
+}
+
+COEFFICIENTS = Dataset(
+    "gold/coefficients",
+    "What each model says each term does to weight",
+    (
+        Column("model", _text, "ols_cluster, fixed_effects or mixed_effects", required=True),
+        Column("term", _text, "Column of the modelling dataset", required=True),
+        Column("estimate", _float, "Estimated effect", required=True),
+        Column("std_error", _float, "Standard error", minimum=0, required=True),
+        Column("statistic", _float, "Estimate over its standard error", required=True),
+        Column("p_value", _float, "Two-sided p-value", minimum=0, maximum=1, required=True),
+        Column("conf_low", _float, "Lower end of the confidence interval", required=True),
+        Column("conf_high", _float, "Upper end of the confidence interval", required=True),
+        Column("unit", _text, "Unit of the estimate", required=True),
+        Column("n_obs", _int, "Subject-weeks in the model", minimum=1, required=True),
+        Column("n_subjects", _int, "People in the model", minimum=1, required=True),
+    ),
+    ("model", "term"),
+)

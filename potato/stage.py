@@ -1,0 +1,345 @@
+"""One stage of the pipeline: where identity, lock, trace, lineage, contract verdicts and published output meet."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from potato import lake, manifest, notebooks, run, settings
+from potato.errors import PotatoError, nearest
+from potato.lineage import Lineage
+from potato.telemetry import Telemetry
+
+OUTPUTS = {
+    "simulate": ("data/raw/demo",),
+    "bronze": ("data/bronze",),
+    "silver": ("data/silver", "data/quarantine"),
+    "gold": ("data/gold",),
+    "report": ("_site",),
+}
+SITE_STAMP = "_site/report.json"
+
+Say = Callable[[str], None]
+
+
+class GateFailed(PotatoError):
+    """A contract or the statistical gate refused the stage's output."""
+
+
+@dataclass
+class Stage:
+    """One execution of a stage.
+
+    Parameters
+    ----------
+    name : simulate, bronze, silver, gold or report.
+    root : the project's folder.
+    say : takes a line of progress for the person at the terminal.
+    """
+
+    name: str
+    root: Path
+    say: Say
+    run: run.Run = field(init=False)
+    settings: settings.Settings = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.name not in OUTPUTS:
+            raise PotatoError(
+                f"There is no stage called {self.name!r}.",
+                expected=f"one of {', '.join(OUTPUTS)}",
+                found=self.name,
+                nearest=nearest(self.name, OUTPUTS),
+                hint="type `potato run STAGE` with one of these",
+            )
+        self.settings = settings.load(self.root)
+        self.run = run.current(self.root)
+
+    @property
+    def executed(self) -> Path:
+        """Where the executed notebook of this run is kept."""
+        return self.run.folder / "notebooks" / f"{self.name}.ipynb"
+
+    def execute(self) -> None:
+        """Run the stage and publish its output.
+
+        Raises
+        ------
+        PotatoError
+            when the stage can't do its work; the output that was there before is then untouched.
+        """
+        with _lock(self.root, self.name), _die_with_parent():
+            started = time.monotonic()
+            telemetry = Telemetry(self.run, self.name, self.settings.study_name)
+            lineage = Lineage(self.run, self.name, self.root)
+            with telemetry, self._staging() as staging:
+                telemetry.log("info", "stage started")
+                lineage.start(self._inputs())
+                try:
+                    document = self._work(staging, telemetry)
+                    self._measure(telemetry, document)
+                    self._enforce(document)
+                    self._publish(staging)
+                except BaseException as error:
+                    seconds = time.monotonic() - started
+                    lineage.fail(error)
+                    telemetry.record("potato.stage.runs", 1, status="failed")
+                    telemetry.record("potato.stage.duration", seconds)
+                    run.record(
+                        self.run, self.name, status="failed", fingerprint=None, seconds=seconds, error=_first_line(error)
+                    )
+                    self._keep(staging)
+                    raise
+                self._track(document, telemetry)
+                seconds = time.monotonic() - started
+                lineage.complete(document)
+                telemetry.record("potato.stage.runs", 1, status="ran")
+                telemetry.record("potato.stage.duration", seconds)
+                run.record(self.run, self.name, status="ran", fingerprint=self._fingerprint(), seconds=seconds)
+                telemetry.log("info", "stage completed", seconds=round(seconds, 3))
+        self.say(f"{self.name:<8} done in {seconds:.1f} s")
+
+    def _inputs(self) -> dict[str, Any]:
+        folders = {
+            "bronze": {f"raw/{self.settings.study_name}": self.settings.raw},
+            "silver": {f"bronze/{f.name}": f for f in sorted((self.root / "data/bronze").glob("*/"))},
+            "gold": {f"silver/{f.name}": f for f in sorted((self.root / "data/silver").glob("*/"))},
+            "report": {"gold": self.root / "data/gold"},
+        }
+        return {name: str(path) for name, path in folders.get(self.name, {}).items()}
+
+    def _work(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
+        if self.name == "simulate":
+            return self._simulate(staging)
+        if self.name == "report":
+            return self._report(telemetry)
+        return self._notebook(staging, telemetry)
+
+    def _notebook(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
+        if self.name == "gold":
+            # Importing MLflow takes seconds; the second core has nothing to do while the notebook runs.
+            from potato import tracking
+
+            tracking.prefetch()
+        shown: list[str] = []
+
+        def progress(title: str, number: int, of: int) -> None:
+            if title not in shown:
+                shown.append(title)
+                self.say(f"{self.name:<8} {number:>2}/{of}  {title}")
+
+        try:
+            node = notebooks.execute(
+                self.root / "notebooks" / f"{self.name}.ipynb",
+                self.executed,
+                {"study": self.settings.study_name},
+                cwd=self.root,
+                environment={
+                    lake.STAGING_VARIABLE: str(staging),
+                    lake.ROOT_VARIABLE: str(self.root),
+                    "TRACEPARENT": telemetry.traceparent,
+                    "POTATO_RUN_ID": self.run.id,
+                },
+                progress=progress,
+            )
+        except notebooks.NotebookFailed as error:
+            telemetry.cell_spans(error.notebook)
+            telemetry.log("error", "cell failed", cell=error.cell, traceback=error.traceback)
+            raise
+        telemetry.cell_spans(node)
+        path = staging / manifest.PATHS[self.name]
+        if not path.is_file():
+            raise PotatoError(
+                f"The notebook {self.name}.ipynb ended without saving.",
+                where=f"notebooks/{self.name}.ipynb",
+                expected="a last cell that saves the datasets and the manifest",
+                hint="end the notebook with `.save()`, and take out any `sys.exit`",
+            )
+        document: dict[str, Any] = lake.read_json(path)
+        return document
+
+    def _simulate(self, staging: Path) -> dict[str, Any]:
+        from potato.simulate import simulate
+
+        _link_raw(self.settings)
+        folder = staging / OUTPUTS["simulate"][0]
+        rows = simulate(self.settings.simulate, folder)
+        outputs = {
+            f"raw/demo/{name}": {"rows": count, "fingerprint": lake.fingerprint(folder / name), "schema": []}
+            for name, count in rows.items()
+        }
+        return _document("simulate", self.settings.study_name, outputs)
+
+    def _report(self, telemetry: Telemetry) -> dict[str, Any]:
+        from potato import site, summary
+
+        with telemetry.span("render"):
+            pages = site.build(
+                self.root,
+                gold=self.root / "data/gold",
+                destination=self.root / "_site",
+                run=summary.of_run(self.settings, self.run),
+                manifests={name: lake.read_json(self.root / path) for name, path in manifest.PATHS.items()},
+            )
+        stamp = {"pages": pages, "gold": lake.fingerprint(self.root / "data/gold")}
+        lake.write_json(self.root / SITE_STAMP, stamp)
+        outputs = {"site": {"rows": len(pages), "fingerprint": stamp["gold"], "schema": []}}
+        return _document("report", self.settings.study_name, outputs)
+
+    def _measure(self, telemetry: Telemetry, document: dict[str, Any]) -> None:
+        for name, dataset in document["outputs"].items():
+            telemetry.record("potato.dataset.rows", dataset["rows"], dataset=name, direction="out")
+        for verdict in document["contracts"]:
+            telemetry.record(
+                "potato.contract.verdicts",
+                1,
+                dataset=verdict["dataset"],
+                severity=verdict["severity"],
+                success=verdict["success"],
+            )
+        lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", document["contracts"])
+
+    def _enforce(self, document: dict[str, Any]) -> None:
+        """Stop at the gate: an expectation of severity error that failed keeps the output from being published."""
+        failed = [v for v in document["contracts"] if not v["success"] and v["severity"] == "error"]
+        if not failed:
+            return
+        first = failed[0]
+        column = f", column {first['column']}" if first["column"] else ""
+        others = "".join(f"\n            {v['dataset']}: {v['sentence']} Found: {v['observed']}" for v in failed[1:6])
+        raise GateFailed(
+            f"The {self.name} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
+            where=first["dataset"] + column,
+            expected=first["sentence"],
+            found=f"{first['observed']} ({first['unexpected_count']} rows){others}",
+            hint="mend the raw rows or the study's mapping, then `dvc repro`; the last good output is untouched",
+        )
+
+    def _publish(self, staging: Path) -> None:
+        for output in OUTPUTS[self.name]:
+            if (staging / output).exists():
+                lake.publish(staging / output, self.root / output)
+
+    def _track(self, document: dict[str, Any], telemetry: Telemetry) -> None:
+        if self.name == "gold":
+            from potato import tracking
+
+            with telemetry.span("track"):
+                tracking.log_gold(self.run, self.settings, self.root / "data/gold", document["inputs"])
+
+    def _fingerprint(self) -> str:
+        if self.name == "report":
+            return lake.fingerprint(self.root / SITE_STAMP)
+        return lake.fingerprint(self.root / OUTPUTS[self.name][0])
+
+    @contextlib.contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Give a fresh folder on the same file system as the outputs, so that publishing is a rename."""
+        folder = self.root / "data" / ".staging" / self.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _keep(self, staging: Path) -> None:
+        """Keep what a failed stage had written, beside its notebook."""
+        if any(staging.rglob("*.*")):
+            kept = self.run.folder / "failed" / self.name
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(staging, kept)
+
+
+def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "study": study,
+        "inputs": {},
+        "outputs": outputs,
+        "column_lineage": {},
+        "contracts": [],
+        "metrics": {},
+    }
+
+
+def _link_raw(settings_: settings.Settings) -> None:
+    """Make data/raw/NAME point at the folder that the study names, where DVC looks for changes."""
+    if settings_.study.raw is None:
+        return
+    target = (settings_.root / settings_.study.raw).resolve()
+    link = settings_.raw
+    if link.is_dir() and not link.is_symlink():
+        return  # the files themselves are there
+    if not target.is_dir():
+        raise PotatoError(
+            f"The raw files of {settings_.study_name} are not there.",
+            where=f"studies/{settings_.study_name}.yaml, raw",
+            expected="a folder with the study's raw files",
+            found=f"nothing at {settings_.study.raw}",
+            hint=f"put the files into data/raw/{settings_.study_name}, or correct `raw:`",
+        )
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+
+
+@contextlib.contextmanager
+def _lock(root: Path, name: str) -> Iterator[None]:
+    """Hold the stage's lock; the system frees it when this process dies, however it dies."""
+    path = root / "runs" / f".{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise PotatoError(
+                f"The stage {name} is already running.",
+                where=str(root),
+                found=f"process {stream.read().strip() or 'unknown'}",
+                hint="wait until it ends, or end that process",
+            ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _die_with_parent() -> Iterator[None]:
+    """End like an interrupt when dvc is gone: a stage that lives on would write beside the next one."""
+    parent = os.getppid()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            if os.getppid() != parent:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

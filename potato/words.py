@@ -1,0 +1,93 @@
+"""How gold says things: numbers with units and real minus signs, and everyday names for columns and models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from potato import schema
+
+LB_PER_KG = 1 / 0.45359237
+MINUS = "\u2212"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A covariate for readers: its name, and a step that somebody could take.
+
+    `step` is in the column's unit; an effect times `step` is kg per week for `step_text` more.
+    """
+
+    name: str
+    label: str
+    step: float
+    step_text: str
+    step_short: str
+    axis: str
+
+
+_KNOWN = {
+    "potato_energy_share": ("Energy from potatoes", 0.1, "10 percentage points more of their energy from potatoes", "per 10 percentage points", "Potato share of energy"),
+    "fiber_g_per_1000_kcal": ("Fibre density", 1.0, "1 g more fibre per 1,000 kcal", "per 1 g in 1,000 kcal", "Fibre, g per 1,000 kcal"),
+    "energy_kcal_per_day": ("Energy", 100.0, "100 kcal more a day", "per 100 kcal a day", "Energy, kcal a day"),
+}
+MODELS = {
+    "ols_cluster": "Pooled (OLS)",
+    "fixed_effects": "Within people",
+    "mixed_effects": "Mixed model",
+}
+
+
+def term(name: str) -> Term:
+    """Return how `name`, a column of the modelling dataset, is spoken of."""
+    if name in _KNOWN:
+        return Term(name, *_KNOWN[name])
+    unit = schema.MODELING_DATASET.column(name).unit if name in schema.MODELING_DATASET.names else "unit"
+    label = name.removeprefix("entries_").removesuffix("_per_day").replace("_", " ").capitalize()
+    return Term(name, label, 1.0, f"1 {unit} more of {label.lower()}", f"per 1 {unit}", f"{label}, {unit}")
+
+
+def number(value: float, spec: str = ".1f") -> str:
+    """Return `value` in a format specification, with a real minus sign and without a negative zero."""
+    if not math.isfinite(value):
+        return "–"
+    text = format(value, spec)
+    if not text.strip("-+0.,"):
+        text = text.lstrip("-+")
+    return text.replace("-", MINUS)
+
+
+def kg(value: float, spec: str = "+.1f") -> str:
+    """Return a weight change such as `−3.6 kg`."""
+    return f"{number(value, spec)} kg"
+
+
+def lb(value_kg: float, spec: str = "+.1f") -> str:
+    """Return a weight change given in kg in pounds, such as `−8.0 lb`."""
+    return f"{number(value_kg * LB_PER_KG, spec)} lb"
+
+
+def interval(low: float, high: float, spec: str = "+.1f") -> str:
+    """Return `low to high` without a unit."""
+    return f"{number(low, spec)} to {number(high, spec)}"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 person`, `2 people`: the count and the noun that agrees with it."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def people(n: int) -> str:
+    """Return `1 person` or `n people`."""
+    return count(n, "person", "people")
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def p_text(p_value: float) -> str:
+    """Return a p-value for a sentence: `p < 0.001` or three decimals."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"

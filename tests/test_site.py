@@ -1,0 +1,564 @@
+"""The report: what its pages must hold, what must stop it, and that both renderers tell the same story."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bs4 import BeautifulSoup
+
+from potato import drawing, links, pages, renderers, site, snippets
+from potato.errors import PotatoError
+
+ROOT = Path(__file__).parents[1]
+QUARTO = shutil.which(os.environ.get(renderers.QUARTO_VARIABLE) or "quarto")
+RUN_ID = "01930000-0000-7000-8000-00000000abcd"
+FINGERPRINT = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
+LINE = '<path d="M0 400 640 0" stroke="black"/>'
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 400">{LINE}</svg>'
+
+FIGURES = {
+    "change-by-group": "overview",
+    "cohort-flow": "cohort",
+    "trajectories": "trajectories",
+    "weekly-change": "trajectories",
+    "intake-weekly": "intake",
+    "dose-response": "intake",
+    "forest": "models",
+}
+TABLES = {
+    "cohort-groups": "cohort",
+    "weekly-change": "trajectories",
+    "intake-weekly": "intake",
+    "food-categories": "intake",
+    "coefficients": "models",
+    "associations": "models",
+    "diagnostics": "models",
+    "ledger": "data-quality",
+    "quarantine-reasons": "data-quality",
+}
+NUMBERS: dict[str, Any] = {
+    "study": {
+        "title": "A small study",
+        "name": "small",
+        "description": "Ten people made up for a test.",
+        "notice": "Every person and every meal here was made up.",
+        "citation": "",
+    },
+    "cohort": {
+        "n_subjects": "10",
+        "n_weights": "212",
+        "n_weeks_max": "4",
+        "sentence": "Ten people took part: 6 in 4 Weeks and 4 in Dropped.",
+    },
+    "change": {
+        "mean_kg": "−3.6 kg",
+        "mean_lb": "−8.0 lb",
+        "ci_kg": "−4.1 to −3.2 kg",
+        "median_kg": "−3.1 kg",
+        "n_lost": "9 of 10",
+        "sentence": "From first to last weigh-in people changed by −3.6 kg on average.",
+    },
+    "answer": {
+        "headline": "People lost 3.6 kg on average, and 9 of 10 lost something.",
+        "diet": "More potato in a week went with a larger loss into the next.",
+        "caveat": "Nobody was assigned to a diet by chance.",
+    },
+    "trajectories": {"sentence": "Most of the loss came in the first week."},
+    "intake": {"sentence": "Potatoes gave 80% of the energy."},
+    "models": {
+        "sentence": "A tenth more of energy from potatoes went with −0.05 kg.",
+        "formula": "next_week_change_kg ~ potato_energy_share + C(group)",
+        "n_obs": "30",
+        "n_subjects": "10",
+        "dropped_sentence": "2 person-weeks without intake were left out.",
+        "correction": "The small-sample correction is G/(G−1).",
+    },
+    "quality": {
+        "rows_read": "1,000",
+        "rows_kept": "990",
+        "rows_quarantined": "10",
+        "sentence": "990 of 1,000 rows were kept.",
+    },
+    "methods": {"assumptions": "- The share of potatoes is assumed.\n- Its effect is assumed."},
+}
+
+
+def source_of(dataset: str) -> dict[str, str]:
+    return {"dataset": dataset, "fingerprint": FINGERPRINT}
+
+
+def write_gold(folder: Path, *, hidden: tuple[str, ...] = (), numbers: dict[str, Any] | None = None) -> Path:
+    """Write what the report reads of a gold layer, without the pages in `hidden` and what is on them."""
+    figures, tables = folder / "figures", folder / "reports" / "tables"
+    figures.mkdir(parents=True)
+    tables.mkdir(parents=True)
+    listed = []
+    for name, page in FIGURES.items():
+        if page in hidden:
+            continue
+        (figures / f"{name}.svg").write_text(SVG)
+        (figures / f"{name}.png").write_bytes(b"\x89PNG")
+        listed.append(
+            {
+                "id": name,
+                "title": name,
+                "caption": f"What {name} shows, at p < 0.05 *for now*.",
+                "alt": f'A line for {name}, "rising".',
+                "page": page,
+                "source": source_of("silver/subject_trajectories"),
+                "width": 640,
+                "height": 400,
+            }
+        )
+    (figures / "figures.json").write_text(json.dumps(listed))
+    columns = [
+        {"name": "term", "label": "Term", "unit": "", "format": ""},
+        {"name": "estimate", "label": "Estimate", "unit": "kg", "format": ".2f"},
+        {"name": "p_value", "label": "p", "unit": None, "format": "p"},
+        {"name": "n", "label": "People", "unit": "", "format": ",d"},
+    ]
+    content = pa.table(
+        {
+            "term": ["potato_energy_share <b>", "fiber", None],
+            "estimate": [-0.512, 1.0, None],
+            "p_value": [0.0001, 0.25, None],
+            "n": [1234, 10, None],
+        }
+    )
+    entries = []
+    for name, page in TABLES.items():
+        if page in hidden:
+            continue
+        pq.write_table(content, tables / f"{name}.parquet")
+        entry = {
+            "id": name,
+            "title": name,
+            "caption": f"What {name} counts.",
+            "page": page,
+            "columns": columns,
+        }
+        entries.append(entry | {"source": source_of("gold/" + name)})
+    (folder / "reports" / "tables.json").write_text(json.dumps(entries))
+    (folder / "reports" / "numbers.json").write_text(json.dumps(numbers or NUMBERS))
+    told = {
+        name: {
+            "shown": name not in hidden,
+            "reason": "This study recorded no intake." if name in hidden else None,
+        }
+        for name in site.PAGES
+    }
+    (folder / "reports" / "pages.json").write_text(json.dumps(told))
+    return folder
+
+
+def some_run() -> dict[str, Any]:
+    return {
+        "run_id": RUN_ID,
+        "trace_id": RUN_ID.replace("-", ""),
+        "started": "2026-05-01T10:00:00.123Z",
+        "study": "small",
+        "engine": "duckdb",
+        "environment": {
+            "git_commit": "0123456789abcdef0123456789abcdef01234567",
+            "git_dirty": False,
+            "python": "3.11.9",
+            "platform": "Linux x86_64",
+            "packages": {"ibis-framework": "12.0.0", "statsmodels": "0.15.0"},
+        },
+        "stages": [
+            {
+                "stage": "bronze",
+                "status": "cached",
+                "run_id": RUN_ID[:-1] + "e",
+                "seconds": None,
+                "rows_in": 1000,
+            },
+            {
+                "stage": "silver",
+                "status": "ran",
+                "run_id": RUN_ID,
+                "seconds": 2.5,
+                "rows_in": 1000,
+                "rows_out": 40,
+            },
+            {
+                "stage": "gold",
+                "status": "ran",
+                "run_id": RUN_ID,
+                "seconds": 6.0,
+                "rows_in": 40,
+                "rows_out": 12,
+            },
+        ],
+        "mlflow": "experiment potato/small, run 0a1b2c",
+    }
+
+
+def a_manifest(stage: str, inputs: list[str], outputs: list[str], **more: Any) -> dict[str, Any]:
+    described = {name: {"rows": 40, "fingerprint": FINGERPRINT, "schema": []} for name in outputs}
+    read = dict.fromkeys(inputs, FINGERPRINT)
+    base = {"stage": stage, "study": "small", "inputs": read, "outputs": described, "column_lineage": {}}
+    return base | {"contracts": [], "metrics": {}} | more
+
+
+def some_manifests() -> dict[str, dict[str, Any]]:
+    verdict = {
+        "dataset": "silver/weekly_features",
+        "expectation": "expect_column_values_to_be_between",
+        "column": "energy_kcal_per_day",
+        "severity": "warning",
+        "success": False,
+        "observed": "3 above 6,000",
+        "unexpected_count": 3,
+        "sentence": "Energy lies between 200 and 6,000 kcal a day.",
+    }
+    lineage = {
+        "silver/weekly_features": {
+            "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
+            "subject_id": [{"dataset": "bronze/nutrition", "column": "subject_id"}],
+        },
+        "silver/modeling_dataset": {
+            "weight_kg": [{"dataset": "silver/weekly_features", "column": "subject_id"}]
+        },
+    }
+    return {
+        "bronze": a_manifest(
+            "bronze", ["raw/nutrition", "raw/weight"], ["bronze/nutrition", "bronze/weight"]
+        ),
+        "silver": a_manifest(
+            "silver",
+            ["bronze/nutrition", "bronze/weight"],
+            ["silver/weekly_features", "silver/subject_trajectories", "silver/modeling_dataset"],
+            column_lineage=lineage,
+            contracts=[verdict, verdict | {"success": True, "unexpected_count": 0}],
+        ),
+        "gold": a_manifest(
+            "gold",
+            ["silver/modeling_dataset"],
+            [
+                "gold/coefficients",
+                *(f"gold/figures/{n}" for n in FIGURES),
+                *(f"gold/tables/{n}" for n in TABLES),
+            ],
+        ),
+    }
+
+
+def build(folder: Path, *, root: Path = ROOT, **gold: Any) -> tuple[Path, list[str]]:
+    destination = folder / "_site"
+    if not (folder / "gold").exists():
+        write_gold(folder / "gold", **gold)
+    written = site.build(
+        root, gold=folder / "gold", destination=destination, run=some_run(), manifests=some_manifests()
+    )
+    return destination, written
+
+
+def a_root_with(folder: Path, page: str, text: str) -> Path:
+    """Return a copy of the project's pages in which `page` ends with `text`."""
+    root = folder / "root"
+    shutil.copytree(ROOT / "reports", root / "reports")
+    path = root / "reports" / page
+    path.write_text(path.read_text() + text)
+    return root
+
+
+def soup(folder: Path, page: str) -> BeautifulSoup:
+    return BeautifulSoup((folder / page).read_text(), "html.parser")
+
+
+@pytest.fixture(autouse=True)
+def through_pandoc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(renderers.QUARTO_VARIABLE, "none")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(renderers.QUARTO_VARIABLE, "none")
+        return build(tmp_path_factory.mktemp("whole"))[0]
+
+
+ALL_PAGES = sorted(f"{stem}.html" for stem in site.PAGES.values())
+
+
+def test_a_study_with_everything_has_all_nine_pages(built: Path) -> None:
+    assert sorted(path.name for path in built.glob("*.html")) == ALL_PAGES
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_every_page_names_its_run_and_commit_at_its_foot(built: Path, page: str) -> None:
+    foot = soup(built, page).footer
+    assert RUN_ID in foot.text
+    assert "0123456789" in foot.text
+    assert foot.a["href"] == "run.html"
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_every_page_marks_itself_and_no_other_in_the_navigation(built: Path, page: str) -> None:
+    links_in_menu = soup(built, page).select(".navbar-nav a")
+    assert [link["href"] for link in links_in_menu if "active" in link["class"]] == [page]
+    assert len(links_in_menu) == len(ALL_PAGES)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_every_page_asks_a_question_before_it_answers(built: Path, page: str) -> None:
+    main = soup(built, page).main
+    assert main.select_one(".description").text.strip().endswith("?")
+    assert main.select_one(".answer").text.strip()
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_a_browser_fetches_nothing_but_the_reports_own_files(built: Path, page: str) -> None:
+    document = soup(built, page)
+    fetched = [tag.get("src") or tag.get("href") for tag in document.select("[src], link[href]")]
+    assert fetched
+    assert all(name.startswith("data:") or (built / name).is_file() for name in fetched)
+    assert not document.select("script")
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_figures_and_tables_are_numbered_from_one_on_each_page(built: Path, page: str) -> None:
+    captions = [caption.text.split(":")[0].strip() for caption in soup(built, page).select("main figcaption")]
+    for word in ("Figure", "Table"):
+        numbers = [caption for caption in captions if caption.startswith(word)]
+        assert numbers == [f"{word}\N{NO-BREAK SPACE}{n + 1}" for n in range(len(numbers))]
+
+
+def test_a_reference_reads_as_the_number_of_what_it_points_to(built: Path) -> None:
+    page = soup(built, "models.html")
+    reference = page.select_one('a[href="#tbl-diagnostics"]')
+    assert reference.text == "Table\N{NO-BREAK SPACE}2"
+    assert page.select_one("#tbl-diagnostics figcaption").text.strip().startswith(reference.text)
+
+
+def test_a_figure_has_its_words_and_says_where_it_comes_from(built: Path) -> None:
+    page = soup(built, "models.html")
+    figure = page.select_one("#fig-forest")
+    assert figure.img["alt"] == 'A line for forest, "rising".'
+    assert "at p < 0.05 *for now*." in figure.figcaption.text
+    source = figure.find_next(class_="source")
+    assert "silver/subject_trajectories" in source.text
+    assert FINGERPRINT[:10] in source.text
+    assert "commit 0123456789" in source.text
+    assert {link["href"] for link in source.select("a")} == {"figures/forest.svg", "figures/forest.png"}
+
+
+def test_a_table_shows_formatted_cells_and_a_dash_for_what_is_missing(built: Path) -> None:
+    table = soup(built, "models.html").select_one("#tbl-coefficients table")
+    assert [cell.text for cell in table.select("th")] == ["Term", "Estimate (kg)", "p", "People"]
+    rows = [[cell.text for cell in row.select("td")] for row in table.select("tbody tr")]
+    assert rows == [
+        ["potato_energy_share <b>", "\N{MINUS SIGN}0.51", "<0.001", "1,234"],
+        ["fiber", "1.00", "0.250", "10"],
+        ["–", "–", "–", "–"],
+    ]
+
+
+def test_the_first_screen_says_that_a_simulated_study_is_simulated(built: Path) -> None:
+    notice = soup(built, "index.html").select_one(".callout-warning")
+    assert "Every person and every meal here was made up." in notice.text
+    assert not notice.find_previous("h2")
+
+
+def test_a_real_study_has_no_notice_and_no_assumptions(tmp_path: Path) -> None:
+    real = {**NUMBERS, "study": {**NUMBERS["study"], "notice": "", "citation": "Somebody (2020)."}}
+    real["methods"] = {"assumptions": ""}
+    folder, _ = build(tmp_path, numbers=real)
+    assert not soup(folder, "index.html").select(".callout-warning")
+    assert "assumes" not in {heading.text for heading in soup(folder, "methods.html").select("h2")}
+    assert "Somebody (2020)." in soup(folder, "methods.html").main.text
+
+
+def test_a_page_that_is_not_shown_is_in_neither_navigation_nor_folder(tmp_path: Path) -> None:
+    bare = {name: value for name, value in NUMBERS.items() if name not in ("intake", "models")}
+    folder, written = build(tmp_path, hidden=("intake", "models"), numbers=bare)
+    assert "intake.html" not in written
+    assert not (folder / "intake.html").exists()
+    for page in written:
+        assert not [link for link in soup(folder, page).select("a[href]") if "intake.html" in link["href"]]
+    assert "This study recorded no intake." in soup(folder, "index.html").select_one(".callout-note").text
+
+
+def test_an_unknown_variable_stops_the_build_and_names_page_variable_and_nearest(tmp_path: Path) -> None:
+    root = a_root_with(tmp_path, "cohort.qmd", "\n{{< var cohort.n_subjcts >}}\n")
+    with pytest.raises(PotatoError) as caught:
+        build(tmp_path, root=root)
+    assert "cohort.qmd" in caught.value.what
+    assert "cohort.n_subjcts" in caught.value.what
+    assert caught.value.nearest == "cohort.n_subjects"
+
+
+def test_a_figure_that_gold_lacks_stops_the_build(tmp_path: Path) -> None:
+    root = a_root_with(tmp_path, "models.qmd", "\n{{< include _parts/figure-forrest.md >}}\n")
+    with pytest.raises(PotatoError, match=r"models\.qmd shows the figure forrest") as caught:
+        build(tmp_path, root=root)
+    assert caught.value.nearest == "figure-forest"
+
+
+def test_a_reference_to_a_figure_of_another_page_stops_the_build(tmp_path: Path) -> None:
+    root = a_root_with(tmp_path, "models.qmd", "\nSee @fig-trajectories.\n")
+    with pytest.raises(PotatoError, match=r"models\.qmd refers to @fig-trajectories"):
+        build(tmp_path, root=root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[gone](nowhere.html)",
+        "[gone](methods.qmd#no-such-heading)",
+        "![gone](figures/gone.svg)",
+        "![spy](https://example.org/pixel.png)",
+        '```{=html}\n<script src="//example.org/x.js"></script>\n```',
+        "```{=html}\n<style>@import url(https://example.org/font.css)</style>\n```",
+    ],
+)
+def test_a_link_that_leads_nowhere_or_fetches_from_the_network_stops_the_build(
+    tmp_path: Path, text: str
+) -> None:
+    root = a_root_with(tmp_path, "cohort.qmd", f"\n{text}\n")
+    with pytest.raises(PotatoError) as caught:
+        build(tmp_path, root=root)
+    assert caught.value.where == "cohort.html"
+
+
+def test_a_failed_build_leaves_the_old_site_and_no_litter(tmp_path: Path) -> None:
+    folder, _ = build(tmp_path)
+    before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    root = a_root_with(tmp_path, "cohort.qmd", "\n[gone](nowhere.html)\n")
+    with pytest.raises(PotatoError):
+        build(tmp_path, root=root)
+    assert {
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    } == before
+    assert {path.name for path in tmp_path.iterdir()} == {"_site", "gold", "root"}
+
+
+def test_a_second_build_replaces_pages_that_are_no_longer_shown(tmp_path: Path) -> None:
+    folder, _ = build(tmp_path)
+    shutil.rmtree(tmp_path / "gold")
+    build(tmp_path, hidden=("intake",))
+    assert not (folder / "intake.html").exists()
+    assert not (folder / "figures" / "dose-response.svg").exists()
+
+
+def test_a_value_that_its_format_does_not_fit_is_named_by_table_column_and_row(tmp_path: Path) -> None:
+    gold = write_gold(tmp_path / "gold")
+    wrong = pa.table({"term": ["a", "b"], "estimate": ["1", "x"], "p_value": [0.1, 0.2], "n": [1, 2]})
+    pq.write_table(wrong, gold / "reports" / "tables" / "ledger.parquet")
+    with pytest.raises(PotatoError, match="ledger") as caught:
+        build(tmp_path)
+    assert "column estimate, row 1" in str(caught.value)
+
+
+def test_a_named_quarto_that_is_not_there_is_an_error_and_not_a_silent_pandoc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(renderers.QUARTO_VARIABLE, str(tmp_path / "quarto"))
+    with pytest.raises(PotatoError, match="cannot be run"):
+        build(tmp_path)
+
+
+def test_a_failed_check_stands_first_and_open(built: Path) -> None:
+    opened = soup(built, "data-quality.html").select("details[open]")
+    assert [block.summary.text for block in opened] == ["Silver: 1 of 2 checks passed"]
+    assert opened[0].select_one("tbody tr").select_one(".badge").text == "warning"
+
+
+def test_the_run_page_tells_what_ran_and_which_run_made_what_was_cached(built: Path) -> None:
+    rows = soup(built, "run.html").select("#tbl-stages tbody tr")
+    cells = [[cell.text for cell in row.select("td")] for row in rows]
+    assert cells[0][:3] == ["bronze", "cached", RUN_ID[:-1] + "e"]
+    assert cells[1] == ["silver", "ran", RUN_ID, "2.5", "1,000", "40"]
+
+
+def test_the_picture_of_the_datasets_points_downwards_and_folds_many_files() -> None:
+    boxes = {box.name: box for box in drawing.nodes(some_manifests())}
+    assert "gold/tables" in boxes
+    assert len(boxes["gold/tables"].members) == len(TABLES)
+    made_from = drawing.edges(some_manifests())
+    assert made_from["silver/weekly_features"] == {"bronze/nutrition"}
+    assert made_from["silver/subject_trajectories"] == {"bronze/nutrition", "bronze/weight"}
+    assert drawing.draw(some_manifests()).count("<rect") == len(boxes)
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "shown"),
+    [
+        (-1.26, ".1f", "\N{MINUS SIGN}1.3"),
+        (1.26, "+.1f", "+1.3"),
+        (-0.001, ".1f", "0.0"),
+        (3.0, ",d", "3"),
+        (0.0009, "p", "<0.001"),
+        (0.05, "p", "0.050"),
+        (0.256, ".0%", "26%"),
+        (float("nan"), ".1f", "–"),
+        (None, "", "–"),
+        (True, "", "yes"),
+        ("4 Weeks", "", "4 Weeks"),
+    ],
+)
+def test_a_cell_is_shown_as_its_format_says(value: object, spec: str, shown: str) -> None:
+    assert snippets.cell(value, spec) == shown
+
+
+def test_a_condition_inside_another_block_closes_where_it_was_opened() -> None:
+    text = '::: {.answer}\na\n::: {.content-visible when-meta="figure.x"}\nb\n:::\nc\n:::\n'
+    without = pages.expand("p.qmd", text, pages.Context({}))
+    with_figure = pages.expand("p.qmd", text, pages.Context({}, shown=frozenset({"figure.x"})))
+    assert without == "::: {.answer}\na\nc\n:::\n"
+    assert with_figure == "::: {.answer}\na\nb\nc\n:::\n"
+
+
+def test_what_gold_says_is_never_read_as_a_shortcode_of_the_page() -> None:
+    context = pages.Context({"a": "{{< var b >}}", "b": "secret"})
+    with pytest.raises(PotatoError, match="shortcode"):
+        pages.expand("p.qmd", "{{< var a >}}", context)
+
+
+def test_a_site_that_lacks_a_page_is_not_published(built: Path) -> None:
+    with pytest.raises(PotatoError, match="did not make the pages"):
+        links.verify(built, [*ALL_PAGES, "another.html"])
+
+
+def outline(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Return what a reader meets on each page: headings, figures, captions, cells, links, words."""
+    told = {}
+    for page in sorted(folder.glob("*.html")):
+        document = BeautifulSoup(page.read_text(), "html.parser")
+        main = document.main
+        told[page.name] = {
+            "title": [document.title.text],
+            "menu": [link.text.strip() for link in document.select(".navbar-nav a.nav-link")],
+            "headings": [heading.text.strip() for heading in main.select("h1, h2, h3")],
+            "figures": [image["src"] for image in main.select("img")],
+            "alternatives": [image["alt"] for image in main.select("img")],
+            "captions": [" ".join(caption.text.split()) for caption in main.select("figcaption")],
+            "cells": [cell.text for cell in main.select("td, th")],
+            "paragraphs": [
+                " ".join(text.text.split()) for text in main.select("p, li") if not text.find_parent("nav")
+            ],
+            "foot": [" ".join(document.select_one(".nav-footer-left").text.split())],
+        }
+    return told
+
+
+def test_quarto_and_pandoc_tell_the_same_story(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if QUARTO is None:
+        pytest.skip("quarto is neither on PATH nor named by POTATO_QUARTO; the pandoc path alone was tested")
+    monkeypatch.setenv(renderers.QUARTO_VARIABLE, QUARTO)
+    through_quarto, _ = build(tmp_path)
+    expected = outline(built)
+    found = outline(through_quarto)
+    assert found.keys() == expected.keys()
+    for page in expected:
+        assert found[page] == expected[page], page

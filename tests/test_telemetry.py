@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from opentelemetry import trace
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from receivers import DEAD, clean_environment, dead_backend, receiver
+
+from potato import run
+from potato.telemetry import Telemetry
+
+FIELDS = {"ts", "level", "event", "run_id", "trace_id", "span_id", "stage", "study"}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean_environment(monkeypatch)
+
+
+@pytest.fixture
+def this_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> run.Run:
+    monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
+    return run.current(tmp_path)
+
+
+def _lines(found: run.Run, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (found.folder / name).read_text().splitlines()]
+
+
+def _span(found: run.Run, name: str) -> dict[str, Any]:
+    (span,) = [span for span in _lines(found, "traces.jsonl") if span["name"] == name]
+    return span
+
+
+def _use(found: run.Run) -> None:
+    """Record one thing of each kind."""
+    with Telemetry(found, "gold", "demo") as telemetry, telemetry.span("fit", models=3):
+        telemetry.record("potato.dataset.rows", 12, dataset="gold/coefficients")
+        telemetry.record("potato.contract.verdicts", 1, success=True)
+        telemetry.record("potato.contract.verdicts", 1, success=True)
+        telemetry.log("info", "models fitted", models=3)
+
+
+def test_spans_nest_below_the_stage_in_the_run_s_trace(this_run: run.Run) -> None:
+    with Telemetry(this_run, "gold", "demo") as telemetry, telemetry.span("outer"):
+        with telemetry.span("inner", rows=3, note=None) as span:
+            span.set_attribute("more", True)
+    root, outer, inner = (_span(this_run, name) for name in ("stage gold", "outer", "inner"))
+    assert root["parent_span_id"] is None
+    assert outer["parent_span_id"] == root["span_id"]
+    assert inner["parent_span_id"] == outer["span_id"]
+    assert {span["trace_id"] for span in (root, outer, inner)} == {this_run.trace_id}
+    assert inner["attributes"]["rows"] == 3
+    assert inner["attributes"]["more"] is True
+    assert "note" not in inner["attributes"]
+    assert root["start"] <= outer["start"] <= inner["start"] <= inner["end"] <= outer["end"] <= root["end"]
+
+
+def test_an_outer_span_is_the_stage_s_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    found = run.current(tmp_path)
+    with Telemetry(found, "gold", "demo"):
+        pass
+    assert _span(found, "stage gold")["parent_span_id"] == "00f067aa0ba902b7"
+    assert _span(found, "stage gold")["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_a_child_process_continues_at_the_open_span(
+    tmp_path: Path, this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Telemetry(this_run, "gold", "demo") as telemetry, telemetry.span("notebook"):
+        monkeypatch.setenv("TRACEPARENT", telemetry.traceparent)
+    child = run.current(tmp_path)
+    assert child.id == this_run.id
+    assert child.parent_span_id == _span(this_run, "notebook")["span_id"]
+
+
+def test_a_span_of_another_thread_belongs_to_the_stage(this_run: run.Run) -> None:
+    with Telemetry(this_run, "report", "demo") as telemetry:
+
+        def work() -> None:
+            with telemetry.span("page"):
+                pass
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert _span(this_run, "page")["parent_span_id"] == _span(this_run, "stage report")["span_id"]
+
+
+def test_a_log_line_says_where_in_the_run_it_was_written(this_run: run.Run) -> None:
+    with Telemetry(this_run, "silver", "krone2020") as telemetry, telemetry.span("clean"):
+        telemetry.log("warning", "rows set aside", rows=3, stage="a field of that name", share=float("nan"))
+    (line,) = _lines(this_run, "logs.jsonl")
+    assert line.keys() >= FIELDS
+    assert (line["level"], line["event"], line["rows"]) == ("warning", "rows set aside", 3)
+    assert (line["run_id"], line["trace_id"]) == (this_run.id, this_run.trace_id)
+    assert (line["stage"], line["study"]) == ("silver", "krone2020")
+    assert line["stage_"] == "a field of that name"
+    assert line["share"] is None, "NaN is not JSON"
+    assert line["span_id"] == _span(this_run, "clean")["span_id"]
+
+
+def test_what_the_package_logs_is_in_the_run_s_log(this_run: run.Run) -> None:
+    with Telemetry(this_run, "silver", "demo"):
+        logging.getLogger("potato.silver").warning("a week has %d days", 8)
+    logging.getLogger("potato.silver").warning("said after the stage")
+    (line,) = _lines(this_run, "logs.jsonl")
+    assert (line["level"], line["event"], line["logger"]) == ("warning", "a week has 8 days", "potato.silver")
+
+
+def test_an_error_is_in_the_trace_and_in_the_log_and_goes_on(this_run: run.Run) -> None:
+    with pytest.raises(KeyError), Telemetry(this_run, "gold", "demo") as telemetry, telemetry.span("fit"):
+        raise KeyError("covariate")
+    assert [_span(this_run, name)["status"] for name in ("fit", "stage gold")] == ["error", "error"]
+    line = _lines(this_run, "logs.jsonl")[-1]
+    assert (line["level"], line["error"]) == ("error", "KeyError")
+    assert 'raise KeyError("covariate")' in line["traceback"]
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest_name(this_run: run.Run) -> None:
+    with (
+        pytest.raises(ValueError, match=r"potato\.dataset\.rows"),
+        Telemetry(this_run, "gold", "demo") as telemetry,
+    ):
+        telemetry.record("potato.dataset.row", 1)
+
+
+def test_a_measurement_has_its_unit_and_its_labels(this_run: run.Run) -> None:
+    _use(this_run)
+    line = _lines(this_run, "metrics.jsonl")[0]
+    assert (line["metric"], line["value"], line["unit"]) == ("potato.dataset.rows", 12, "{row}")
+    assert line["attributes"] == {"stage": "gold", "study": "demo", "dataset": "gold/coefficients"}
+
+
+def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, tmp_path: Path) -> None:
+    new = nbformat.v4
+    notebook = new.new_notebook(
+        cells=[
+            new.new_code_cell("start = 1"),
+            new.new_markdown_cell("# Weights\n\ntext\n\n## Clean\n\nmore"),
+            new.new_code_cell("start += 1", metadata={"tags": ["clean"]}),
+            new.new_markdown_cell("no heading here"),
+            new.new_code_cell("1 / 0"),
+            new.new_code_cell("start"),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(notebook, source)
+    with Telemetry(this_run, "silver", "demo") as telemetry:
+        with pytest.raises(papermill.PapermillExecutionError):
+            papermill.execute_notebook(source, target, progress_bar=False)
+        executed = json.loads(target.read_text())
+        # papermill puts a cell with the error above the notebook and a mark above the cell that failed.
+        executed["cells"] = [cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])]
+        telemetry.cell_spans(executed)
+    root = _span(this_run, "stage silver")
+    spans = [span for span in _lines(this_run, "traces.jsonl") if span is not root and span != root]
+    assert [span["name"] for span in spans] == ["untitled", "Clean", "Clean"]
+    assert [span["status"] for span in spans] == ["unset", "unset", "error"]
+    assert spans[2]["message"].startswith("ZeroDivisionError")
+    assert spans[1]["attributes"]["cell.tags"] == "clean"
+    assert {span["parent_span_id"] for span in spans} == {root["span_id"]}
+    assert all(root["start"] <= span["start"] <= span["end"] <= root["end"] for span in spans)
+
+
+def test_a_collector_gets_all_three_signals_of_the_run(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+    (spans,) = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    (metrics,) = map(ExportMetricsServiceRequest.FromString, collector.bodies("/v1/metrics"))
+    (logs,) = map(ExportLogsServiceRequest.FromString, collector.bodies("/v1/logs"))
+
+    resource = {a.key: a.value.string_value for a in spans.resource_spans[0].resource.attributes}
+    assert resource["service.name"] == "potato"
+    assert resource["potato.run_id"] == this_run.id
+    sent = {span.name: span for span in spans.resource_spans[0].scope_spans[0].spans}
+    assert sent.keys() == {"fit", "stage gold"}
+    assert {span.trace_id.hex() for span in sent.values()} == {this_run.trace_id}
+
+    measured = {m.name: m for m in metrics.resource_metrics[0].scope_metrics[0].metrics}
+    assert measured["potato.dataset.rows"].gauge.data_points[0].as_int == 12
+    assert measured["potato.contract.verdicts"].sum.data_points[0].as_int == 2
+
+    (record,) = logs.resource_logs[0].scope_logs[0].log_records
+    assert record.body.string_value == "models fitted"
+    assert record.trace_id.hex() == this_run.trace_id
+    assert record.span_id == sent["fit"].span_id
+
+
+def test_the_user_s_service_name_stays(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{collector.url}/custom")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "diet-lab")
+        _use(this_run)
+    assert [path for path, _, _ in collector.requests] == ["/custom"], "only the signal that has an endpoint"
+    spans = ExportTraceServiceRequest.FromString(collector.bodies("/custom")[0])
+    names = [a.value.string_value for a in spans.resource_spans[0].resource.attributes if a.key == "service.name"]
+    assert names == ["diet-lab"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")]
+)
+def test_what_is_switched_off_is_not_sent_and_still_written(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{collector.url}/v1/traces")
+        monkeypatch.setenv(variable, value)
+        _use(this_run)
+    assert collector.requests == []
+    assert len(_lines(this_run, "traces.jsonl")) == 2
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_a_dead_collector_is_one_warning_and_no_loss(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    with dead_backend(kind) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        _use(this_run)
+    assert [r.getMessage() for r in caplog.records if "did not reach" not in r.getMessage()] == []
+    assert len(caplog.records) == 1
+    assert url.removeprefix("http://") in caplog.text
+    assert len(_lines(this_run, "traces.jsonl")) == 2
+    assert _lines(this_run, "logs.jsonl")[-1]["level"] == "warning"
+
+
+def test_a_warning_is_shown_to_a_person_without_a_log_of_their_own(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with dead_backend("refused") as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        _use(this_run)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("protocol", ["grpc", ""])
+def test_grpc_settings_are_answered_with_one_line(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", f"{collector.url}/v1/logs")
+        if protocol:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+        _use(this_run)
+    assert [("gRPC" in text or "grpc" in text) for text in caplog.messages] == [True] * bool(protocol)
+    assert len(collector.requests) == 1, "HTTP is used all the same"
+
+
+def test_records_that_cannot_be_written_stop_nothing(
+    this_run: run.Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Telemetry(this_run, "gold", "demo") as telemetry:
+        shutil.rmtree(this_run.folder)
+        telemetry.log("info", "first")
+        telemetry.log("info", "second")
+    assert [r.getMessage().split(":")[0] for r in caplog.records] == ["The run's records cannot be written"]
+
+
+def test_the_global_providers_stay_as_they_are(this_run: run.Run) -> None:
+    before = trace.get_tracer_provider()
+    _use(this_run)
+    assert trace.get_tracer_provider() is before
