@@ -1,7 +1,7 @@
 """Rank tests beside the models: one number a person, so that the tests' independence assumption holds.
 
-Spearman asks whether people who ate more of something changed more; Mann-Whitney whether one group lost more than
-another. Both are descriptions: people chose what they ate and how long they stayed.
+Spearman asks whether people who ate more of something changed more; Mann-Whitney whether one group lost
+more than another. Both are descriptions: people chose what they ate and how long they stayed.
 """
 
 from __future__ import annotations
@@ -61,9 +61,10 @@ def spearman(frame: pd.DataFrame, outcome: str, variables: Sequence[str]) -> pd.
         rows.append(("spearman", name, None, None, rho, rho, p, len(people), "rank correlation"))
     table = _with_holm(rows)
     table["sentence"] = [
-        f"People with more {_label(r.variable)} {_direction(r.estimate)} "
-        f"(rank correlation {words.number(r.estimate, '+.2f')}, {words.people(r.n)}, {words.p_text(r.p_holm)} after Holm's correction)."
-        for r in table.itertuples()
+        f"People with more {_label(r.variable)} {_direction(r.estimate)} (rank correlation"
+        f" {words.number(r.estimate, '+.2f')}, {words.people(r.n)}, {words.p_text(r.p_holm)} after Holm's"
+        " correction)."
+        for r in words.rows(table)
     ]
     return table[list(COLUMNS)]
 
@@ -71,8 +72,8 @@ def spearman(frame: pd.DataFrame, outcome: str, variables: Sequence[str]) -> pd.
 def mann_whitney(people: pd.DataFrame, variable: str, groups: Sequence[str]) -> pd.DataFrame:
     """Compare `variable` between every two groups of people.
 
-    The estimate is the Hodges-Lehmann shift: the median over all pairs of (a person of group_a) minus (a person of
-    group_b), in the unit of the variable. The statistic is Mann and Whitney's U of group_a.
+    The estimate is the Hodges-Lehmann shift: the median over all pairs of (a person of group_a) minus (a
+    person of group_b), in the unit of the variable. The statistic is Mann and Whitney's U of group_a.
     """
     from scipy import stats
 
@@ -85,17 +86,20 @@ def mann_whitney(people: pd.DataFrame, variable: str, groups: Sequence[str]) -> 
         result = stats.mannwhitneyu(first, second, alternative="two-sided")
         shift = float(np.median(np.subtract.outer(first, second)))
         n = len(first) + len(second)
-        rows.append(("mann_whitney", variable, a, b, shift, float(result.statistic), float(result.pvalue), n, "kg"))
+        rows.append(
+            ("mann_whitney", variable, a, b, shift, float(result.statistic), float(result.pvalue), n, "kg")
+        )
     table = _with_holm(rows)
     table["sentence"] = [
-        f"A person of “{r.group_a}” typically lost {abs(r.estimate):.1f} kg {'more' if r.estimate < 0 else 'less'} "
-        f"than one of “{r.group_b}” ({words.people(r.n)}, {words.p_text(r.p_holm)} after Holm's correction)."
-        for r in table.itertuples()
+        f"A person of “{r.group_a}” typically lost {abs(r.estimate):.1f} kg"
+        f" {'more' if r.estimate < 0 else 'less'} than one of “{r.group_b}” ({words.people(r.n)},"
+        f" {words.p_text(r.p_holm)} after Holm's correction)."
+        for r in words.rows(table)
     ]
     return table[list(COLUMNS)]
 
 
-def _with_holm(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+def _with_holm(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     names = ["test", "variable", "group_a", "group_b", "estimate", "statistic", "p_value", "n", "unit"]
     table = pd.DataFrame(rows, columns=names)
     p = table["p_value"].to_numpy(float)

@@ -29,12 +29,13 @@ class Backend:
 
     Each event is sent by a thread of its own that waits for the one before, so the order is kept and a dead
     backend costs the stage nothing until `close`, and at most DEADLINE_SECONDS there. A request takes one
-    second at most and is not repeated, whatever the client's settings say.
+    second at most and is not repeated, whatever the client's settings say. After an event that did not arrive
+    the stage's other events are not sent: an end without its start would help nobody.
     """
 
     def __init__(self) -> None:
         self._last: threading.Thread | None = None
-        self._warned = False
+        self._failed = False
         self._client: OpenLineageClient | None = None
         if not _is_set():
             return
@@ -69,14 +70,16 @@ class Backend:
     def _emit(self, client: OpenLineageClient, event: RunEvent, previous: threading.Thread | None) -> None:
         if previous is not None:
             previous.join()
+        if self._failed:
+            return
         try:
             client.emit(event)
         except Exception as error:  # the client raises whatever its transport raises
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
+        if not self._failed:
+            self._failed = True
             _logger.warning("Lineage did not reach the OpenLineage backend: %s", _shortened(error))
 
 

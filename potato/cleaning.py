@@ -156,7 +156,7 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
             values["weight_kg"] = number(raw) * ibis.ifelse(unit == "lb", KG_PER_LB, 1.0)
     values["day_number"] = (
         day_of_date(table.date, study.date_order)
-        if "date" in mapping.columns
+        if _when(mapping) == "date"
         else number(table.day).round().try_cast("int32")
     )
     return table.select("source_file", "source_row", **values)
@@ -178,13 +178,15 @@ def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
         value=told(lambda rule: rows[f"raw_{rule.column}"]),
         reason=told(lambda rule: rule.reason),
         rule=told(lambda rule: rule.rule),
+        _when=rows[f"raw_{_when(mapping)}"],
     )
-    return _one_row_a_day(flagged) if family.name in ONE_ROW_A_DAY else flagged
+    flagged = _one_row_a_day(flagged, _when(mapping)) if family.name in ONE_ROW_A_DAY else flagged
+    return flagged.drop("_when")
 
 
 def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> list[Rule]:
     """Return the rules of a family in the order in which a row is held against them."""
-    when = "date" if "date" in mapping.columns else "day"
+    when = _when(mapping)
     earliest, latest = DATE_BOUNDS if when == "date" else DAY_BOUNDS
     written = f"a date is written {study.date_order}" if when == "date" else "a day is a whole number"
     possible = "a date lies between 1950 and 2100" if when == "date" else f"a day lies within {earliest} to {latest}"
@@ -218,16 +220,20 @@ def _number_rules(raw: ir.StringValue, value: ir.FloatingValue, field: schema.Fi
     return rules
 
 
-def _one_row_a_day(flagged: ir.Table) -> ir.Table:
+def _one_row_a_day(flagged: ir.Table, when: str) -> ir.Table:
     """Keep the first usable row of a person's day, in file order; a later one is set aside with a reason."""
     usable = flagged.reason.isnull()
     rank = ibis.row_number().over(
         group_by=[flagged.subject_id, flagged.day_number, usable], order_by=[flagged.source_file, flagged.source_row]
     )
-    ranked = flagged.mutate(_later=usable & (rank > 0), _day=flagged.day_number.cast(str))
+    ranked = flagged.mutate(_later=usable & (rank > 0))
     return ranked.mutate(
-        column=ibis.ifelse(ranked._later, "day", ranked.column),
-        value=ibis.ifelse(ranked._later, ranked._day, ranked.value),
+        column=ibis.ifelse(ranked._later, when, ranked.column),
+        value=ibis.ifelse(ranked._later, ranked._when, ranked.value),
         reason=ibis.ifelse(ranked._later, "second_of_day", ranked.reason),
         rule=ibis.ifelse(ranked._later, "a person has one row a day; the first one counts", ranked.rule),
-    ).drop("_later", "_day")
+    ).drop("_later")
+
+
+def _when(mapping: FamilyMapping) -> str:
+    return "date" if "date" in mapping.columns else "day"

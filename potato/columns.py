@@ -90,7 +90,9 @@ def through(found: Lineage, steps: Mapping[str, Lineage]) -> Lineage:
         pairs = {
             (origin["dataset"], origin["column"])
             for source in sources
-            for origin in (steps[source["dataset"]][source["column"]] if source["dataset"] in steps else [source])
+            for origin in (
+                steps[source["dataset"]][source["column"]] if source["dataset"] in steps else [source]
+            )
         }
         resolved[column] = [{"dataset": dataset, "column": name} for dataset, name in sorted(pairs)]
     return resolved

@@ -1,7 +1,7 @@
-"""From the modelling dataset to the numbers that a model is fitted to: sample, design matrix, and what fell out.
+"""From the modelling dataset to what a model is fitted to: sample, design matrix, and what fell out.
 
-The matrices are made by hand and not through formulas: a formula interface costs a second import and hides which
-columns cannot be told apart, which is what a reader has to know.
+The matrices are made by hand and not through formulas: a formula interface costs a second import and
+hides which columns cannot be told apart, which is what a reader has to know.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _LOADING_TOLERANCE = 1e-6
 class Finding:
     """One line of the statistical gate: what was checked, on which model, and what came out.
 
-    `verdict` fail stops the stage, caution is shown, pass is shown too. `value` and `threshold` are None where the
-    check is no comparison of numbers. `sentence` is for a reader without statistics.
+    `verdict` fail stops the stage, caution is shown, pass is shown too. `value` and `threshold` are None
+    where the check is no comparison of numbers. `sentence` is for a reader without statistics.
     """
 
     check: str
@@ -80,7 +80,7 @@ class Sample:
         return f"{self.outcome} ~ {' + '.join(terms) or '1'}"
 
     def within(self) -> Sample:
-        """Return the sample without people who have a single row: they say nothing about change within a person."""
+        """Return the sample without people who have a single row: nothing varies within them."""
         counts = self.frame.groupby("subject_id")["subject_id"].transform("size")
         # What is constant within a person, like the group, is absorbed by the person's own level.
         varying = [c for c in self.controls if self.frame.groupby("subject_id")[c].nunique().gt(1).any()]
@@ -103,14 +103,21 @@ def sample(frame: pd.DataFrame, outcome: str, covariates: Sequence[str], control
     recorded = [c for c in covariates if c in rows and rows[c].notna().any()]
     for name in covariates if recorded else ():
         if name not in recorded:
-            findings.append(Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out."))
+            findings.append(
+                Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out.")
+            )
     missing = {name: int(rows[name].isna().sum()) for name in recorded if rows[name].isna().any()}
     kept = rows.dropna(subset=recorded).sort_values(["subject_id", "study_week"]).reset_index(drop=True)
     varying = [c for c in recorded if kept[c].nunique() > 1]
     for name in recorded:
         if name not in varying:
             findings.append(
-                Finding("covariate_varies", "all", "caution", f"{name} is the same in every week: it explains nothing.")
+                Finding(
+                    "covariate_varies",
+                    "all",
+                    "caution",
+                    f"{name} is the same in every week: it explains nothing.",
+                )
             )
     used = []
     for name in controls:
@@ -157,7 +164,7 @@ class Design:
 
 
 def pooled(sample: Sample, model: str) -> Design:
-    """Return the design with an intercept, the covariates and an indicator for each level of each control but one."""
+    """Return the design with an intercept, the covariates and indicators for the levels of each control."""
     x, names = _columns(sample)
     x = np.column_stack([np.ones(len(x)), x])
     return _full_rank(sample, model, x, [INTERCEPT, *names], np.linalg.norm(x, axis=0))
@@ -166,8 +173,8 @@ def pooled(sample: Sample, model: str) -> Design:
 def demeaned(sample: Sample, model: str) -> Design:
     """Return the design with each person's own mean taken out of every column and of the outcome.
 
-    The intercept stays, as zero deviation: it counts as one estimated column, which is what the small-sample factor
-    of other implementations counts for the level that all people share.
+    The intercept stays, as zero deviation: it counts as one estimated column, which is what the small-
+    sample factor of other implementations counts for the level that all people share.
     """
     x, names = _columns(sample)
     size = np.append(math.sqrt(max(len(x), 1)), np.linalg.norm(x, axis=0))
@@ -197,8 +204,8 @@ def _demean(x: Array, sample: Sample) -> Array:
 def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Array) -> Design:
     """Drop columns until the rest has full rank, and say which covariates have no coefficient of their own.
 
-    A coefficient is estimable when no vector of the null space of the design moves it (Searle 1971, section 5.4). What is
-    estimable is the same whichever of the redundant columns go.
+    A coefficient is estimable when no vector of the null space of the design moves it (Searle 1971,
+    section 5.4). What is estimable is the same whichever of the redundant columns go.
     """
     from scipy.linalg import qr, svd
 
@@ -218,7 +225,10 @@ def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Arr
     findings = []
     for name in sample.covariates:
         if name in empty:
-            text = f"{name} does not vary within any person: a comparison of a person with themselves can't see it."
+            text = (
+                f"{name} does not vary within any person: a comparison of a person with themselves can't"
+                " see it."
+            )
             findings.append(Finding("varies_within_people", model, "caution", text))
         elif name in moved:
             others = " and ".join(sorted(moved - {name} - empty)) or "the other columns"

@@ -52,9 +52,7 @@ FOODS: dict[str, tuple[float, float, float, float, float, float]] = {
     "peanuts": (25.8, 7.6, 49.2, 8.5, 1, 0.5),
 }
 NAMES = tuple(FOODS)
-N_POTATO_FOODS = (
-    5  # the first foods; a choice among them is made by habit of the week, not by the two weights
-)
+N_POTATO_FOODS = 5  # the first ones; the week's habit chooses among them, not the two weights
 _TABLE = np.array(list(FOODS.values()), dtype=float)
 _MACROS, _PLANT, _OTHER = _TABLE[:, :4], _TABLE[:, 4], _TABLE[:, 5]
 _KCAL = _MACROS @ KCAL_PER_G

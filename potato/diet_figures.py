@@ -8,7 +8,8 @@ import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, MIN_PEOPLE, SOFT, Figure, look, scales, signed, weeks, zero_line
+from potato.figures import INK, SOFT, Figure, look, scales, signed, weeks, zero_line
+from potato.trajectories import MIN_PEOPLE
 
 _BINS = 6
 _TRUTH = "#D55E00"
@@ -43,9 +44,11 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
         "intake-weekly",
         "intake",
         "What was eaten, week by week",
-        f"Points are medians over people, lines the middle half of them; weeks with fewer than {MIN_PEOPLE} diaries are not drawn. "
-        "All values are per logged day; potato share 1 means that all energy came from potatoes.",
-        f"Medians with quartiles by study week in {len(variables)} panels. Over all person-weeks: {'; '.join(middles)}.",
+        f"Points are medians over people, lines the middle half of them; weeks with fewer than {MIN_PEOPLE}"
+        " diaries are not drawn. All values are per logged day; potato share 1 means that all energy came"
+        " from potatoes.",
+        f"Medians with quartiles by study week in {len(variables)} panels. Over all person-weeks:"
+        f" {'; '.join(middles)}.",
         "silver/weekly_features",
         plot,
         height=3.5,
@@ -53,7 +56,7 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
 
 
 def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: float) -> Figure:
-    """Draw each subject-week's outcome against this week's `variable`, with the mean in bins of equal size."""
+    """Draw each subject-week's outcome against this week's `variable`, with means of equal bins."""
     data = frame[["subject_id", variable, outcome]].dropna()
     cut = data.assign(bin=pd.qcut(data[variable].rank(method="first"), min(_BINS, len(data)), labels=False))
     means = trajectories.summarise(cut, outcome, ["bin"], confidence)
@@ -64,7 +67,9 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         + zero_line()
         + p9.geom_point(color="#0072B2", alpha=0.35, size=1.5, stroke=0)
         + p9.geom_line(p9.aes("x", "mean"), means, inherit_aes=False, color=INK, size=0.6, linetype="dashed")
-        + p9.geom_linerange(p9.aes(x="x", ymin="low", ymax="high"), means, inherit_aes=False, size=1, color=INK)
+        + p9.geom_linerange(
+            p9.aes(x="x", ymin="low", ymax="high"), means, inherit_aes=False, size=1, color=INK
+        )
         + p9.geom_point(p9.aes("x", "mean"), means, inherit_aes=False, size=3, shape="D", color=INK)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x=f"{term.axis}, this week", y="Weight change into the next week, kg")
@@ -75,17 +80,18 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         "dose-response",
         "intake",
         f"{term.label} and the change that follows",
-        f"Each dot is a person-week. Diamonds are means of {len(means)} equally large sets of person-weeks with {confidence:.0%} "
-        "intervals, before anything else is taken into account.",
-        f"Scatter of {words.count(len(data), 'person-week')}. Mean change {words.kg(low['mean'], '+.2f')} where {term.axis.lower()} is "
-        f"about {low['x']:.2f}, {words.kg(high['mean'], '+.2f')} where it is about {high['x']:.2f}.",
+        f"Each dot is a person-week. Diamonds are means of {len(means)} equally large sets of person-weeks"
+        f" with {confidence:.0%} intervals, before anything else is taken into account.",
+        f"Scatter of {words.count(len(data), 'person-week')}. Mean change {words.kg(low['mean'], '+.2f')}"
+        f" where {term.axis.lower()} is about {low['x']:.2f}, {words.kg(high['mean'], '+.2f')} where it is"
+        f" about {high['x']:.2f}.",
         "silver/modeling_dataset",
         plot,
     )
 
 
 def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Figure:
-    """Draw the models' estimates with their intervals, a panel for each covariate, and the truth where it is known."""
+    """Draw the models' estimates with their intervals, a panel a covariate, and the truth if known."""
     terms = [words.term(name) for name in dict.fromkeys(coefficients["term"])]
     panel = {t.name: f"{t.label}\n{t.step_short}" for t in terms}
     order = [words.MODELS.get(m, m) for m in dict.fromkeys(coefficients["model"])]
@@ -95,9 +101,16 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         shown=pd.Categorical(coefficients["model"].map(lambda m: words.MODELS.get(m, m)), order[::-1]),
         **{name: coefficients[name] * step for name in ("estimate", "conf_low", "conf_high")},
     )
-    known = pd.DataFrame([(panel[t.name], truth[t.name] * t.step) for t in terms if t.name in truth], columns=["panel", "truth"])
+    known = pd.DataFrame(
+        [(panel[t.name], truth[t.name] * t.step) for t in terms if t.name in truth],
+        columns=["panel", "truth"],
+    )
     known["panel"] = pd.Categorical(known["panel"], list(panel.values()))
-    marks = [p9.geom_vline(p9.aes(xintercept="truth"), known, color=_TRUTH, linetype="dashed", size=0.9)] if len(known) else []
+    marks = (
+        [p9.geom_vline(p9.aes(xintercept="truth"), known, color=_TRUTH, linetype="dashed", size=0.9)]
+        if len(known)
+        else []
+    )
     plot = (
         p9.ggplot(data, p9.aes("estimate", "shown"))
         + p9.geom_vline(xintercept=0, color=SOFT, size=0.5)
@@ -111,17 +124,19 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         + look(legend_position="none", panel_spacing_x=0.03)
     )
     told = "; ".join(
-        f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')} ({words.interval(r.conf_low, r.conf_high, '+.3f')})"
-        for r in data.itertuples()
+        f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
+        f" ({words.interval(r.conf_low, r.conf_high, '+.3f')})"
+        for r in words.rows(data)
     )
     beside = " The dashed line is the effect that the simulation was made with." if len(known) else ""
     return Figure(
         "forest",
         "models",
         "What each model estimates",
-        f"Estimates with {confidence:.0%} intervals, for a step of each covariate that somebody could take. Left of zero goes "
-        f"with losing more.{beside}",
-        f"Points with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')}, kg per week. {told}.",
+        f"Estimates with {confidence:.0%} intervals, for a step of each covariate that somebody could take."
+        f" Left of zero goes with losing more.{beside}",
+        f"Points with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')},"
+        f" kg per week. {told}.",
         "gold/coefficients",
         plot,
         height=2.9,

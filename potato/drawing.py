@@ -8,14 +8,14 @@ from html import escape
 from pathlib import PurePosixPath
 from typing import Any
 
-WIDTH = 540
-_PER_ROW = 3
-_BOX = (168, 46)
-_GAP = 18
-_ROW = 76
+WIDTH = 644
+_PER_ROW = 4
+_BOX = (152, 46)
+_GAP = 12
+_ROW = 84
 _TITLE = 32
 _MOST = 6
-_LETTERS = 22
+_LETTERS = 20
 _LAYERS = ("raw", "bronze", "silver", "gold")
 
 
@@ -100,7 +100,7 @@ def draw(manifests: Mapping[str, Mapping[str, Any]]) -> str:
         band = [box.y for box in boxes if box.layer == layer]
         if band:
             titles.append(f'<text class="layer" x="0" y="{min(band) - 12:g}">{layer.capitalize()}</text>')
-    parts += [_arrow(by_name[source], by_name[target]) for source, target in sorted(arrows)] + titles
+    parts += _connections(by_name, arrows) + titles
     parts += [_box(box) for box in boxes]
     return "\n".join([*parts, "</svg>"])
 
@@ -136,15 +136,47 @@ def _place(boxes: list[Node], arrows: set[tuple[str, str]]) -> float:
     return y
 
 
-def _arrow(source: Node, target: Node) -> str:
-    x1, y1 = source.x + _BOX[0] / 2, source.y + _BOX[1]
-    x2, y2 = target.x + _BOX[0] / 2, target.y - 2
-    bend = max((y2 - y1) / 2, 12)
-    return f'<path class="arrow" d="M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"/>'
+def _connections(by_name: Mapping[str, Node], arrows: set[tuple[str, str]]) -> list[str]:
+    """Return the lines; boxes that are made from the same sources share one knot, so that lines stay few."""
+    sources: dict[str, set[str]] = {}
+    for source, target in arrows:
+        sources.setdefault(target, set()).add(source)
+    bundles: dict[tuple[str, ...], list[str]] = {}
+    for target in sorted(sources):
+        bundles.setdefault(tuple(sorted(sources[target])), []).append(target)
+    lines = []
+    for names, targets in sorted(bundles.items()):
+        above = [_below(by_name[name]) for name in names]
+        below = [_above(by_name[name]) for name in targets]
+        if len(above) * len(below) <= len(above) + len(below):
+            lines += [_line(start, end, tip=True) for start in above for end in below]
+            continue
+        ends = [x for x, _ in above + below]
+        knot = (sum(ends) / len(ends), (max(y for _, y in above) + min(y for _, y in below)) / 2)
+        lines += [_line(start, knot) for start in above] + [_line(knot, end, tip=True) for end in below]
+        lines.append(f'<circle class="tip" cx="{knot[0]:g}" cy="{knot[1]:g}" r="3"/>')
+    return lines
+
+
+def _below(box: Node) -> tuple[float, float]:
+    return box.x + _BOX[0] / 2, box.y + _BOX[1]
+
+
+def _above(box: Node) -> tuple[float, float]:
+    return box.x + _BOX[0] / 2, box.y - 2
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], *, tip: bool = False) -> str:
+    (x1, y1), (x2, y2) = start, end
+    bend = max((y2 - y1) / 2, 8)
+    kind = "arrow tipped" if tip else "arrow"
+    return (
+        f'<path class="{kind}" d="M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"/>'
+    )
 
 
 def _box(box: Node) -> str:
-    short = box.name.removeprefix(f"{box.layer}/") or box.name
+    short = PurePosixPath(box.name).name
     shown = short if len(short) <= _LETTERS else f"{short[: _LETTERS - 1]}…"
     if len(box.members) > 1:
         below = f"{len(box.members)} files"

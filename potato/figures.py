@@ -1,7 +1,7 @@
 """The report's figures: plotnine, one visual language, the same bytes on every run.
 
-Colours are Okabe and Ito's; a second sign (shape, line or panel) carries each distinction, so that a figure reads in grey.
-Every figure brings its caption and its alternative text, made from the same data.
+Colours are Okabe and Ito's; a second sign (shape, line or panel) carries each distinction, so that a
+figure reads in grey. Every figure brings its caption and its alternative text, made from the same data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ INK, SOFT, RULE = "#1b1b1b", "#8a8a8a", "#e3e3e3"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("solid", "dashed", "dashdot", "dotted", "solid", "dashed", "dashdot")
-MIN_PEOPLE = 5
 _WIDTH = 7.2
 _SALT = "potato-weight-nutrition"
 
@@ -47,8 +46,12 @@ class Figure:
         """Return the figure as {"svg": ..., "png": ...}: the same bytes for the same data."""
         import matplotlib as mpl
 
-        # Glyphs as paths: the picture does not depend on the reader's fonts. The salt fixes the ids, no date is written.
-        settings: dict[str, Any] = {"svg.hashsalt": _SALT, "svg.fonttype": "path", "font.family": "DejaVu Sans"}
+        # Glyphs as paths: the picture does not depend on the reader's fonts. The salt fixes the ids.
+        settings: Any = {
+            "svg.hashsalt": _SALT,
+            "svg.fonttype": "path",
+            "font.family": "DejaVu Sans",
+        }
         with mpl.rc_context(settings):
             drawn = (self.plot + p9.theme(figure_size=(self.width, self.height), dpi=144)).draw()
             made: dict[str, bytes] = {}
@@ -77,7 +80,7 @@ class Figure:
 
 def look(**changes: Any) -> p9.theme:
     """Return the theme that all figures share."""
-    shared: dict[str, Any] = dict(
+    shared = p9.theme(
         text=p9.element_text(color=INK),
         axis_title=p9.element_text(size=10),
         axis_text=p9.element_text(size=9, color="#444444"),
@@ -89,7 +92,7 @@ def look(**changes: Any) -> p9.theme:
         legend_key=p9.element_blank(),
         plot_background=p9.element_rect(fill="white", color="white"),
     )
-    return p9.theme_minimal(base_size=11, base_family="DejaVu Sans") + p9.theme(**(shared | changes))
+    return p9.theme_minimal(base_size=11, base_family="DejaVu Sans") + shared + p9.theme(**changes)
 
 
 def scales(groups: Sequence[str], *kinds: str) -> list[Any]:
@@ -103,13 +106,17 @@ def scales(groups: Sequence[str], *kinds: str) -> list[Any]:
     }
     show: dict[str, Any] = {"guide": None} if list(groups) == [EVERYONE] else {}
     return [
-        build[kind](values={g: made[kind][i % len(PALETTE)] for i, g in enumerate(groups)}, limits=list(groups), **show)
+        build[kind](
+            values={g: made[kind][i % len(PALETTE)] for i, g in enumerate(groups)},
+            limits=list(groups),
+            **show,
+        )
         for kind in kinds
     ]
 
 
 def swarm(values: pd.Series[float], width: float = 0.3) -> list[float]:
-    """Return an offset for each value that keeps neighbours apart: wider where values are dense, no chance involved."""
+    """Return an offset for each value that keeps neighbours apart, without chance."""
     order = np.argsort(values.to_numpy(float), kind="stable")
     bins = pd.cut(values, min(24, max(len(values), 1)), labels=False) if values.nunique() > 1 else values * 0
     sizes = bins.value_counts()
@@ -137,4 +144,8 @@ def signed(values: Sequence[float]) -> list[str]:
 
 def zero_line(horizontal: bool = True) -> Any:
     """Return the line of no change."""
-    return p9.geom_hline(yintercept=0, color=INK, size=0.4) if horizontal else p9.geom_vline(xintercept=0, color=INK, size=0.4)
+    return (
+        p9.geom_hline(yintercept=0, color=INK, size=0.4)
+        if horizontal
+        else p9.geom_vline(xintercept=0, color=INK, size=0.4)
+    )

@@ -1,8 +1,9 @@
 """The three models of next week's weight change on this week's intake, and the two rank tests beside them.
 
 Each model answers the same question with a different assumption about what people bring with them:
-ols_cluster compares everyone with everyone, fixed_effects each person with themselves, mixed_effects something in
-between. Estimates are kg per week for one unit of the covariate, on the covariate's own scale.
+ols_cluster compares everyone with everyone, fixed_effects each person with themselves, mixed_effects
+something in between. Estimates are kg per week for one unit of the covariate, on the covariate's own
+scale.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from potato import design, schema
 from potato.design import INTERCEPT, Array, Design, Finding, Sample
 
 CORRECTION = (
-    "Standard errors of ols_cluster and fixed_effects are clustered by person, with the small-sample factor "
-    "G/(G-1) × (N-1)/(N-K): G people, N subject-weeks, K estimated columns with the intercept. People's own levels "
-    "are nested in the clusters and do not count in K. The intervals use the t distribution with G-1 degrees of "
-    "freedom. Those of mixed_effects (restricted maximum likelihood) use the normal distribution."
+    "Standard errors of ols_cluster and fixed_effects are clustered by person, with the small-sample factor"
+    " G/(G-1) × (N-1)/(N-K): G people, N subject-weeks, K estimated columns with the intercept. People's own"
+    " levels are nested in the clusters and do not count in K. The intervals use the t distribution with G-1"
+    " degrees of freedom. Those of mixed_effects (restricted maximum likelihood) use the normal distribution."
 )
 _COLUMNS = schema.COEFFICIENTS.names
 
@@ -32,13 +33,10 @@ _COLUMNS = schema.COEFFICIENTS.names
 class Fit:
     """A fitted model: every coefficient on the original scale, with the covariance that goes with it.
 
-    Attributes
-    ----------
-    terms : names of `params`, in order; `reported` are those that the coefficients table shows.
-    params : (k,) estimates, kg per week per unit.
-    covariance : (k, k) of `params`.
-    df : degrees of freedom of the t distribution; None means the normal distribution.
-    residuals, fitted : (n_obs,) kg per week, in the order of the sample's rows; those of mixed_effects are about the
+    Attributes ---------- terms : names of `params`, in order; `reported` are those that the coefficients
+    table shows. params : (k,) estimates, kg per week per unit. covariance : (k, k) of `params`. df :
+    degrees of freedom of the t distribution; None means the normal distribution. residuals, fitted :
+    (n_obs,) kg per week, in the order of the sample's rows; those of mixed_effects are about the
         person's own predicted level.
     details : what else the model estimated, such as the variance of the random intercept.
     """
@@ -75,7 +73,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` made: the sample, the fits that stand, their coefficients, and every finding on the way."""
+    """What `train` made: the sample, the fits that stand, their coefficients, and every finding."""
 
     sample: Sample
     fits: dict[str, Fit]
@@ -91,7 +89,7 @@ def unit(term: str) -> str:
 
 
 def ols_cluster(sample: Sample) -> tuple[Fit, list[Finding]]:
-    """Fit ordinary least squares with errors clustered by person (CR1; Cameron and Miller 2015, section II.B)."""
+    """Fit ordinary least squares with errors clustered by person (CR1; Cameron and Miller 2015)."""
     made = design.pooled(sample, "ols_cluster")
     return _clustered("ols_cluster", made), list(made.findings)
 
@@ -106,16 +104,20 @@ def fixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
     alone = sample.n_obs - within.n_obs
     findings = list(made.findings)
     if alone:
-        text = f"{alone} of {sample.n_obs} subject-weeks are a person's only one and can't be compared with another."
+        text = (
+            f"{alone} of {sample.n_obs} subject-weeks are a person's only one and can't be compared with"
+            " another."
+        )
         findings.append(Finding("single_weeks", "fixed_effects", "pass", text, float(alone)))
     return _clustered("fixed_effects", made), findings
 
 
 def mixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
-    """Fit a linear mixed model with a random intercept for each person by restricted maximum likelihood.
+    """Fit a mixed model with a random intercept for each person by restricted maximum likelihood.
 
-    Covariates are centred and scaled for the optimiser and the estimates are put back on the original scale; the
-    likelihood is the same. A fit that does not converge raises ArithmeticError: its numbers mean nothing.
+    Covariates are centred and scaled for the optimiser and the estimates are put back on the original
+    scale; the likelihood is the same. A fit that does not converge raises ArithmeticError: its numbers
+    mean nothing.
     """
     from statsmodels.regression.mixed_linear_model import MixedLM
 
@@ -133,7 +135,10 @@ def mixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
     findings = list(made.findings)
     share = variance / (variance + residual) if residual > 0 else 0.0
     if share < 1e-4:
-        text = "People do not differ in their usual weekly change beyond noise: this model equals a pooled regression."
+        text = (
+            "People do not differ in their usual weekly change beyond noise: this model equals a pooled"
+            " regression."
+        )
         findings.append(Finding("random_intercept", "mixed_effects", "caution", text, share, 1e-4))
     estimates = back @ params
     details = {"group_variance": variance, "residual_variance": residual, "intraclass_correlation": share}
@@ -182,7 +187,10 @@ def train(
     findings = list(sample.findings)
     fits: dict[str, Fit] = {}
     if not sample.covariates:
-        text = "No recorded intake varies from week to week, so there is nothing to explain weight by: no model is fitted."
+        text = (
+            "No recorded intake varies from week to week, so there is nothing to explain weight by: no model"
+            " is fitted."
+        )
         findings.append(Finding("intake_recorded", "all", "caution", text))
     for name, estimator in MODELS.items() if sample.covariates else ():
         rows = sample.within() if name == "fixed_effects" else sample
@@ -212,7 +220,9 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     if people < min_subjects:
         text = f"{name} would rest on {people} people; with fewer than {min_subjects} it is left out."
         return Finding("enough_people", name, "caution", text, float(people), float(min_subjects))
-    columns = len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
+    columns = (
+        len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
+    )
     if name == "fixed_effects":
         columns += people - 1
     if sample.n_obs <= columns + 1:
@@ -242,7 +252,7 @@ def _clustered(model: str, made: Design) -> Fit:
 
 
 def _standardise(made: Design) -> tuple[Array, Array]:
-    """Return the centred and scaled design, and the matrix that maps its coefficients back to the original scale."""
+    """Return the centred and scaled design, and the matrix that maps its coefficients back."""
     centre, spread = np.zeros(len(made.names)), np.ones(len(made.names))
     for i, name in enumerate(made.names):
         if name in schema.MODELING_DATASET.names and INTERCEPT in made.names:

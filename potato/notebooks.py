@@ -22,7 +22,6 @@ REPRODUCIBLE = {
     "OPENBLAS_NUM_THREADS": "1",
     "OPENBLAS_CORETYPE": "Haswell" if os.uname().machine == "x86_64" else "ARMV8",
     "PYTHONHASHSEED": "0",
-    "PYTHONWARNINGS": "default",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
     "JUPYTER_PREFER_ENV_PATH": "1",

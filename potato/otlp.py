@@ -22,8 +22,7 @@ from potato.measures import Metric
 REQUEST_SECONDS = 0.8
 """Time for one request. The SDK waits at least this long before it repeats one, so none is repeated.
 OTEL_EXPORTER_OTLP_TIMEOUT is not used: the specification counts it in milliseconds and the Python SDK in
-seconds,
-so that a valid value can mean hours of waiting for a dead collector."""
+seconds, so that a valid value can mean hours of waiting for a dead collector."""
 DEADLINE_SECONDS = 1.5
 """Time for everything: the signals are sent side by side, and what is not through by then is given up."""
 
@@ -81,7 +80,7 @@ class Sender:
             from opentelemetry.sdk._logs import LoggerProvider
             from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-            self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+            self._logs = InMemoryLogRecordExporter()
             self._log_provider = LoggerProvider(run_resource, shutdown_on_exit=False)
             self._log_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 

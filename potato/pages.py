@@ -120,7 +120,7 @@ def _part(page: str, name: str, context: Context) -> str:
             expected="a figure of data/gold/figures/figures.json or a table of data/gold/reports/tables.json",
             found=name,
             nearest=nearest(name, context.parts),
-            hint='if only some studies have it, put it inside `::: {.content-visible when-meta="figure.NAME"}`',
+            hint='if some studies lack it, put it into `::: {.content-visible when-meta="figure.NAME"}`',
         )
     return context.parts[name]
 

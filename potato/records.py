@@ -10,7 +10,8 @@ from potato import drawing
 from potato.snippets import EMPTY, cell, html_table, numbered_table
 
 Manifests = Mapping[str, Mapping[str, Any]]
-_RESULTS = {("error", False): "failed", ("warning", False): "warning"}
+# Gold's contract is the statistical gate, which the models page shows as a table of gold's own.
+_DATA_STAGES = ("bronze", "silver")
 
 
 def commit_of(run: Mapping[str, Any]) -> str:
@@ -85,38 +86,42 @@ def environment(run: Mapping[str, Any]) -> str:
 
 
 def contracts(manifests: Manifests) -> str:
-    """Return a table a layer of what the contracts asked and found, open where something did not pass."""
+    """Return a table a layer of what the contracts asked; open, with what was found, where a check missed."""
     blocks = []
-    for stage, manifest in manifests.items():
-        verdicts = manifest["contracts"]
+    for stage in _DATA_STAGES:
+        verdicts = sorted(
+            manifests[stage]["contracts"], key=lambda v: (v["success"], v["severity"] != "error")
+        )
         if not verdicts:
             continue
-        rows = [
-            [
-                verdict["dataset"],
-                verdict["sentence"],
-                _RESULTS.get((verdict["severity"], verdict["success"]), "passed"),
-                cell(verdict.get("unexpected_count"), ",d"),
-                cell(verdict.get("observed"), ""),
-            ]
-            for verdict in sorted(verdicts, key=lambda v: (v["success"], v["severity"] != "error"))
-        ]
         passed = sum(verdict["success"] for verdict in verdicts)
-        header = [("Dataset", False), ("What is checked", False), ("Result", False)]
-        header += [("Rows against it", True), ("Found", False)]
+        header = [("Result", False), ("What is checked", False), ("Dataset", False)]
+        if passed < len(verdicts):
+            header += [("Rows against it", True), ("Found", False)]
+        rows = [_verdict(verdict)[: len(header)] for verdict in verdicts]
+        summary = f"{stage.capitalize()}: {passed} of {_count(len(verdicts), 'check')} passed"
         table = html_table(header, rows, f"Checks on {stage}")
-        summary = f"{stage.capitalize()}: {passed} of {len(verdicts)} checks passed"
         blocks.append(_folded(summary, table, is_open=passed < len(verdicts)))
     return "\n\n".join(blocks) or "No contract was evaluated."
+
+
+def _verdict(verdict: Mapping[str, Any]) -> list[str]:
+    result = "passed" if verdict["success"] else {"error": "failed"}.get(verdict["severity"], "warning")
+    found = (
+        [EMPTY, EMPTY] if verdict["success"] else [f"{verdict['unexpected_count']:,}", verdict["observed"]]
+    )
+    return [result, verdict["sentence"], verdict["dataset"], *found]
 
 
 def lineage_graph(manifests: Manifests) -> str:
     """Return the numbered picture of the datasets."""
     caption = (
-        "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person and "
-        "week (silver), and turned into models, figures and tables (gold). A box with several files is a folder."
+        "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person "
+        "and week (silver), and turned into models, figures and tables (gold). A box with several files is "
+        "a folder."
     )
-    return f"::: {{#fig-lineage}}\n```{{=html}}\n{drawing.draw(manifests)}\n```\n\n{caption}\n:::"
+    picture = f'<div class="drawing" tabindex="0">\n{drawing.draw(manifests)}\n</div>'
+    return f"::: {{#fig-lineage}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
 
 
 def column_lineage(manifests: Manifests) -> str:
@@ -158,15 +163,15 @@ def _run_sentence(run: Mapping[str, Any]) -> str:
 
 
 def _contracts_sentence(manifests: Manifests) -> str:
-    verdicts = [verdict for manifest in manifests.values() for verdict in manifest["contracts"]]
+    verdicts = [verdict for stage in _DATA_STAGES for verdict in manifests[stage]["contracts"]]
     missed = [verdict for verdict in verdicts if not verdict["success"]]
     if not verdicts:
         return "No contract was evaluated."
     if not missed:
-        return f"All {_count(len(verdicts), 'check')} passed."
+        return f"All {_count(len(verdicts), 'check')} of the data passed."
     warnings = sum(verdict["severity"] == "warning" for verdict in missed)
     kinds = [_count(n, noun) for n, noun in ((len(missed) - warnings, "failure"), (warnings, "warning")) if n]
-    passed = f"{len(verdicts) - len(missed)} of {_count(len(verdicts), 'check')} passed"
+    passed = f"{len(verdicts) - len(missed)} of {_count(len(verdicts), 'check')} of the data passed"
     return f"{passed}, with {_listed(kinds)}."
 
 

@@ -78,7 +78,7 @@ def _render_with_quarto(program: str, source: Path, site: Path) -> None:
 
 def _render_with_pandoc(source: Path, site: Path) -> None:
     # Here, because its import looks for a program, which Quarto's users need not wait for.
-    import pypandoc  # type: ignore[import-untyped]
+    import pypandoc
 
     program = str(pypandoc.get_pandoc_path())
     project = yaml.safe_load((source / "_quarto.yml").read_text(encoding="utf-8"))

@@ -226,7 +226,7 @@ def _identity_card(folder: Path, found: identity.Identity) -> dict[str, str]:
 def _point_latest_at(folder: Path) -> None:
     link = folder.parent / "latest"
     with contextlib.suppress(OSError):
-        if os.readlink(link) == folder.name:
+        if link.readlink().name == folder.name:
             return
     draft = folder.parent / f".latest.{os.getpid()}"
     # Some file systems have no symbolic links; the run itself does not need this one.

@@ -26,8 +26,7 @@ class FeatureEngineer:
     study: str
     tables: dict[str, pa.Table] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
-    column_lineage: dict[str, columns.Lineage] = field(default_factory=dict)
-    _steps: dict[str, columns.Lineage] = field(default_factory=dict)
+    _steps: dict[str, ibis.Table] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settings = settings.load(lake.root(), self.study)
@@ -62,14 +61,17 @@ class FeatureEngineer:
         return self._step(f"clean_{family.name}", cleaning.judged(rows, family, mapping, self.settings.study))
 
     def _step(self, name: str, expression: ibis.Table) -> ibis.Table:
-        """Run an expression into a temporary table, and remember which bronze columns each of its columns is from."""
-        self._steps[name] = self._lineage(expression)
+        """Run an expression into a temporary table; the expression is kept for the column lineage."""
+        self._steps[name] = expression
         return self.connection.create_table(name, expression, temp=True)
 
-    def _lineage(self, expression: ibis.Table) -> columns.Lineage:
-        bronze = {family: f"bronze/{family}" for family in schema.FAMILIES}
-        tables = bronze | {name: name for name in self._steps}
-        return columns.through(columns.column_lineage(expression, tables), self._steps)
+    def column_lineage(self) -> dict[str, columns.Lineage]:
+        """Return for each silver dataset and column the bronze columns that its values come from."""
+        tables = {family: f"bronze/{family}" for family in schema.FAMILIES} | {name: name for name in self._steps}
+        resolved: dict[str, columns.Lineage] = {}
+        for name, expression in self._steps.items():
+            resolved[name] = columns.through(columns.column_lineage(expression, tables), resolved)
+        return {dataset.name: resolved[name] for name, dataset in schema.SILVER.items()}
 
     def _quarantine(self) -> pa.Table:
         parts = []
@@ -128,7 +130,6 @@ class FeatureEngineer:
     def _feature(self, name: str, expression: ibis.Table) -> ibis.Table:
         dataset = schema.SILVER[name]
         step = self._step(name, expression.select(dataset.names))
-        self.column_lineage[dataset.name] = self._steps[name]
         self.tables[name] = step.order_by(list(dataset.key)).to_pyarrow().cast(dataset.arrow())
         return step
 
@@ -141,7 +142,7 @@ class FeatureEngineer:
 
     def save(self) -> Manifest:
         """Write the datasets, the quarantine, the ledger and the manifest into the stage's staging folder."""
-        manifest = Manifest("silver", self.study, contracts=self.verdicts, column_lineage=self.column_lineage)
+        manifest = Manifest("silver", self.study, contracts=self.verdicts, column_lineage=self.column_lineage())
         for family in schema.FAMILIES:
             manifest.add_input(f"bronze/{family}", lake.input(f"data/bronze/{family}"))
         for name in (*schema.SILVER, "quarantine"):

@@ -17,7 +17,7 @@ from potato.errors import PotatoError
 EMPTY = "–"
 _MINUS = "\u2212"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#$@|~^\"'])")
-_SENTENCE = 40
+_SENTENCE = 60
 _VERDICTS = {"pass", "passed", "caution", "warning", "fail", "failed", "ran", "cached"}
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from potato import lake, manifest, notebooks, run, settings
 from potato.errors import PotatoError, nearest
@@ -80,42 +80,53 @@ class Stage:
         with _lock(self.root, self.name), _die_with_parent():
             started = time.monotonic()
             telemetry = Telemetry(self.run, self.name, self.settings.study_name)
-            lineage = Lineage(self.run, self.name, self.root)
+            lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
             with telemetry, self._staging() as staging:
                 telemetry.log("info", "stage started")
                 lineage.start(self._inputs())
+                document: dict[str, Any] | None = None
                 try:
                     document = self._work(staging, telemetry)
-                    self._measure(telemetry, document)
+                    self._measure(telemetry, document, staging)
                     self._enforce(document)
                     self._publish(staging)
                 except BaseException as error:
-                    seconds = time.monotonic() - started
-                    lineage.fail(error)
-                    telemetry.record("potato.stage.runs", 1, status="failed")
-                    telemetry.record("potato.stage.duration", seconds)
-                    run.record(
-                        self.run, self.name, status="failed", fingerprint=None, seconds=seconds, error=_first_line(error)
-                    )
+                    lineage.fail(error, document)
+                    self._finish(telemetry, "failed", started, error)
                     self._keep(staging)
                     raise
                 self._track(document, telemetry)
-                seconds = time.monotonic() - started
                 lineage.complete(document)
-                telemetry.record("potato.stage.runs", 1, status="ran")
-                telemetry.record("potato.stage.duration", seconds)
-                run.record(self.run, self.name, status="ran", fingerprint=self._fingerprint(), seconds=seconds)
-                telemetry.log("info", "stage completed", seconds=round(seconds, 3))
+                seconds = self._finish(telemetry, "ran", started)
         self.say(f"{self.name:<8} done in {seconds:.1f} s")
 
-    def _inputs(self) -> dict[str, Any]:
-        folders = {
-            "bronze": {f"raw/{self.settings.study_name}": self.settings.raw},
-            "silver": {f"bronze/{f.name}": f for f in sorted((self.root / "data/bronze").glob("*/"))},
-            "gold": {f"silver/{f.name}": f for f in sorted((self.root / "data/silver").glob("*/"))},
-            "report": {"gold": self.root / "data/gold"},
-        }
-        return {name: str(path) for name, path in folders.get(self.name, {}).items()}
+    def _finish(
+        self, telemetry: Telemetry, status: Literal["ran", "failed"], started: float, error: BaseException | None = None
+    ) -> float:
+        seconds = time.monotonic() - started
+        telemetry.record("potato.stage.runs", 1, status=status)
+        telemetry.record("potato.stage.duration", seconds)
+        run.record(
+            self.run,
+            self.name,
+            status=status,
+            fingerprint=None if error else self._fingerprint(),
+            seconds=seconds,
+            error=(str(error) or type(error).__name__).splitlines()[0] if error else None,
+        )
+        telemetry.log("info" if status == "ran" else "error", f"stage {status}", seconds=round(seconds, 3))
+        return seconds
+
+    def _inputs(self) -> list[str]:
+        """Return the names of the datasets that the stage is about to read."""
+        if self.name == "bronze":
+            globs = [mapping.files for mapping in self.settings.study.families().values()]
+            raw = self.settings.raw
+            files = sorted(path.relative_to(raw).as_posix() for glob in globs for path in raw.glob(glob))
+            return [f"raw/{self.settings.study_name}/{name}" for name in files]
+        before = {"silver": "bronze", "gold": "silver", "report": "gold"}.get(self.name)
+        path = self.root / manifest.PATHS[before] if before else None
+        return sorted(lake.read_json(path)["outputs"]) if path and path.is_file() else []
 
     def _work(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
         if self.name == "simulate":
@@ -127,6 +138,8 @@ class Stage:
     def _notebook(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
         if self.name == "gold":
             # Importing MLflow takes seconds; the second core has nothing to do while the notebook runs.
+            import papermill  # noqa: F401  before the thread: two imports at once can meet a half-made module
+
             from potato import tracking
 
             tracking.prefetch()
@@ -195,7 +208,7 @@ class Stage:
         outputs = {"site": {"rows": len(pages), "fingerprint": stamp["gold"], "schema": []}}
         return _document("report", self.settings.study_name, outputs)
 
-    def _measure(self, telemetry: Telemetry, document: dict[str, Any]) -> None:
+    def _measure(self, telemetry: Telemetry, document: dict[str, Any], staging: Path) -> None:
         for name, dataset in document["outputs"].items():
             telemetry.record("potato.dataset.rows", dataset["rows"], dataset=name, direction="out")
         for verdict in document["contracts"]:
@@ -206,6 +219,10 @@ class Stage:
                 severity=verdict["severity"],
                 success=verdict["success"],
             )
+        ledger = staging / "data/silver/ledger.json"
+        for file in lake.read_json(ledger)["files"].values() if ledger.is_file() else ():
+            for reason, rows in file["rows_quarantined"].items():
+                telemetry.record("potato.quarantine.rows", rows, family=file["family"], reason=reason)
         lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", document["contracts"])
 
     def _enforce(self, document: dict[str, Any]) -> None:
@@ -340,6 +357,3 @@ def _die_with_parent() -> Iterator[None]:
         over.set()
         signal.signal(signal.SIGTERM, before)
 
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 EVERYONE = "Everyone"
+MIN_PEOPLE = 5
 MIN_WEIGHTS_FOR_SLOPE = 10
 CONDITION_ESTIMATOR = (
-    "Each person's weekly mean weights within a condition are fitted with a straight line, weeks weighted by their "
-    "number of weigh-ins; the slope shown is the mean over people, with a t interval over people. A person with fewer than "
-    f"{MIN_WEIGHTS_FOR_SLOPE} weigh-ins in a condition is left out there."
+    "Each person's weekly mean weights within a condition are fitted with a straight line, weeks weighted by"
+    " their number of weigh-ins; the slope shown is the mean over people, with a t interval over people. A"
+    f" person with fewer than {MIN_WEIGHTS_FOR_SLOPE} weigh-ins in a condition is left out there."
 )
 
 
@@ -43,9 +44,10 @@ def mean(values: pd.Series[float], confidence: float) -> Mean:
 
 
 def with_groups(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the frame with a text group on every row, and the groups in their order of appearance by name.
+    """Return the frame with a text group on every row, and the groups in alphabetical order.
 
-    A study without groups has one, `Everyone`; a person without a group in a study that has them is `Not stated`.
+    A study without groups has one, `Everyone`; a person without a group in a study that has them is `Not
+    stated`.
     """
     if frame["group"].isna().all():
         return frame.assign(group=EVERYONE), [EVERYONE]
@@ -101,7 +103,7 @@ def person_slopes(trajectories: pd.DataFrame) -> pd.DataFrame:
 
 
 def condition_slopes(slopes: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """Return the mean slope of each condition over people: condition, n, mean, sd, low, high (kg per week)."""
+    """Return each condition's mean slope over people: condition, n, mean, sd, low, high (kg per week)."""
     order = list(dict.fromkeys(slopes["condition"]))
     table = summarise(slopes, "slope_kg_per_week", ["condition"], confidence)
     return table.sort_values("condition", key=lambda c: c.map(order.index)).reset_index(drop=True)

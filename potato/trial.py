@@ -125,10 +125,9 @@ class Effects(_Closed):
 class SimulateSettings(_Closed):
     """Parameters of the simulated trial: people and weights, the scales, the assumptions about food."""
 
-    # Of the hundred seeds from 20220401 on, the one whose weights come closest to the published moments
-    # (smallest largest deviation in standard errors). What models find about food played no part in the
-    # choice.
-    seed: int = Field(default=20220459, ge=0, description="the same seed gives the same bytes")
+    # Of the thousand seeds from 20220001 on, the one whose weights come closest to the published moments:
+    # the largest deviation, in standard errors, is smallest. What models find about food had no part in it.
+    seed: int = Field(default=20220215, ge=0, description="the same seed gives the same bytes")
     groups: dict[str, Group] = Field(
         default={
             "four_weeks": Group(

@@ -1,7 +1,8 @@
 """The statistical gate of gold: may these estimates be published, and with what reservation?
 
-Each check gives a verdict. `pass` says what was made sure of. `caution` is published beside the estimates. `fail`
-means that a number is wrong, and stops the stage. A model that can't be fitted is no failure: it is left out, with a caution.
+Each check gives a verdict. `pass` says what was made sure of. `caution` is published beside the
+estimates. `fail` means that a number is wrong, and stops the stage. A model that can't be fitted is no
+failure: it is left out, with a caution.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from potato import manifest
+from potato import manifest, words
 from potato.design import Finding, Sample, Verdict
 from potato.models import Fit, Training
 
@@ -58,7 +59,7 @@ def frame(findings: Iterable[Finding]) -> pd.DataFrame:
 
 
 def verdicts(findings: Iterable[Finding]) -> list[manifest.Verdict]:
-    """Return the findings as contract verdicts: a fail is an error that stops the stage, a caution a warning."""
+    """Return the findings as contract verdicts: a fail stops the stage, a caution is a warning."""
     return [
         manifest.Verdict(
             dataset="gold/coefficients",
@@ -80,7 +81,9 @@ def summary(findings: Iterable[Finding]) -> str:
     passed, cautions, failed = (int(counts.get(v, 0)) for v in ("pass", "caution", "fail"))
     if failed:
         return f"{failed} of {passed + cautions + failed} checks of the models failed: nothing is published."
-    tail = {0: "none calls for caution", 1: "one calls for caution"}.get(cautions, f"{cautions} call for caution")
+    tail = {0: "none calls for caution", 1: "one calls for caution"}.get(
+        cautions, f"{cautions} call for caution"
+    )
     return f"Of {passed + cautions} checks of the models none failed; {tail}."
 
 
@@ -116,17 +119,22 @@ def _counts(model: str, rows: pd.DataFrame, sample: Sample) -> Finding:
         if right.all()
         else f"{model} states other counts than the {expected} subject-weeks of {people} people in the data."
     )
-    return Finding("counts", model, "pass" if right.all() else "fail", text, float(rows["n_obs"].iloc[0]), expected)
+    return Finding(
+        "counts", model, "pass" if right.all() else "fail", text, float(rows["n_obs"].iloc[0]), expected
+    )
 
 
 def _clusters(fit: Fit) -> Finding:
     few = fit.n_subjects < MIN_CLUSTERS
     text = (
-        f"{fit.model} rests on {fit.n_subjects} people; below {MIN_CLUSTERS} its intervals tend to be too narrow."
+        f"{fit.model} rests on {fit.n_subjects} people; below {MIN_CLUSTERS} its intervals tend to be too"
+        " narrow."
         if few
         else f"{fit.model} rests on {fit.n_subjects} people, enough for errors clustered by person."
     )
-    return Finding("people", fit.model, "caution" if few else "pass", text, float(fit.n_subjects), float(MIN_CLUSTERS))
+    return Finding(
+        "people", fit.model, "caution" if few else "pass", text, float(fit.n_subjects), float(MIN_CLUSTERS)
+    )
 
 
 def _share_used(sample: Sample) -> Finding:
@@ -142,7 +150,7 @@ def _share_used(sample: Sample) -> Finding:
 
 
 def _inflation(sample: Sample) -> list[Finding]:
-    """Variance inflation: how much wider an interval is because the covariates move together (Belsley 1980)."""
+    """Variance inflation: how much the covariates' moving together widens intervals (Belsley 1980)."""
     if len(sample.covariates) < 2:
         return []
     correlation = np.corrcoef(sample.frame[list(sample.covariates)].to_numpy(float), rowvar=False)
@@ -151,7 +159,8 @@ def _inflation(sample: Sample) -> list[Finding]:
     factors = np.diag(np.linalg.inv(correlation))
     worst, name = float(factors.max()), sample.covariates[int(factors.argmax())]
     text = (
-        f"{name} moves so closely with the other covariates that its own effect is hard to tell (inflation {worst:.1f})."
+        f"{name} moves so closely with the other covariates that its own effect is hard to tell (inflation"
+        f" {worst:.1f})."
         if worst > MAX_INFLATION
         else f"The covariates can be told apart: the largest variance inflation is {worst:.1f}."
     )
@@ -166,9 +175,13 @@ def _signs(table: pd.DataFrame) -> list[Finding]:
             continue
         agree = rows["estimate"].gt(0).nunique() == 1
         text = (
-            f"The {len(rows)} models agree on the direction of {term}."
+            f"The {words.spelled(len(rows))} models agree on the direction of"
+            f" {words.term(str(term)).label.lower()}."
             if agree
-            else f"The models disagree on the direction of {term}: nothing should be concluded about it."
+            else (
+                f"The models disagree on the direction of {words.term(str(term)).label.lower()}: nothing"
+                " should be concluded about it."
+            )
         )
         findings.append(Finding("direction", str(term), "pass" if agree else "caution", text))
     return findings
@@ -194,14 +207,16 @@ def _serial(fit: Fit, sample: Sample) -> list[Finding]:
 
 def _against_truth(table: pd.DataFrame, truth: Mapping[str, float]) -> list[Finding]:
     findings = []
-    for row in table.itertuples():
+    for row in words.rows(table):
         if row.term not in truth:
             continue
         value = truth[str(row.term)]
         covered = row.conf_low <= value <= row.conf_high
         text = (
-            f"The interval of {row.model} for {row.term} {'holds' if covered else 'misses'} the effect of {value:g} "
-            "that the simulation was made with."
+            f"The interval of {row.model} for {row.term} {'holds' if covered else 'misses'} the effect of"
+            f" {value:g} that the simulation was made with."
         )
-        findings.append(Finding("truth", str(row.model), "pass" if covered else "caution", text, row.estimate, value))
+        findings.append(
+            Finding("truth", str(row.model), "pass" if covered else "caution", text, row.estimate, value)
+        )
     return findings

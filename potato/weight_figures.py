@@ -8,19 +8,22 @@ import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, MIN_PEOPLE, SOFT, Figure, look, scales, signed, swarm, weeks, zero_line
-from potato.trajectories import EVERYONE
+from potato.figures import INK, SOFT, Figure, look, scales, signed, swarm, weeks, zero_line
+from potato.trajectories import EVERYONE, MIN_PEOPLE
 
 _DATASET = "silver/subject_trajectories"
 _CHANGE = "Change from first to last weigh-in, kg"
 
 
 def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: float) -> Figure:
-    """Draw every person's change from first to last weigh-in as a dot, with each group's mean and interval."""
+    """Draw every person's change from first to last weigh-in as a dot, with the group's mean."""
     data = people.dropna(subset=["change_kg"])
     shown = [g for g in groups if (data["group"] == g).any()]
     place = {group: len(shown) - i for i, group in enumerate(shown)}
-    parts = [part.assign(y=place[g] + pd.Series(swarm(part["change_kg"]), part.index)) for g, part in data.groupby("group")]
+    parts = [
+        part.assign(y=place[str(g)] + pd.Series(swarm(part["change_kg"]), part.index))
+        for g, part in data.groupby("group")
+    ]
     dots = pd.concat(parts)
     means = trajectories.summarise(data, "change_kg", ["group"], confidence)
     means["y"] = means["group"].map(place) + 0.42
@@ -31,10 +34,22 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
         + zero_line(horizontal=False)
         + p9.geom_point(size=1.9, alpha=0.6, stroke=0.2)
         + p9.geom_errorbarh(
-            p9.aes(y="y", xmin="low", xmax="high"), means.dropna(subset=["low"]), inherit_aes=False, height=0.1, color=INK
+            p9.aes(y="y", xmin="low", xmax="high"),
+            means.dropna(subset=["low"]),
+            inherit_aes=False,
+            height=0.1,
+            color=INK,
         )
         + p9.geom_point(p9.aes("mean", "y"), means, inherit_aes=False, color=INK, size=2.6, shape="D")
-        + p9.geom_text(p9.aes("mean", "y", label="text"), means, inherit_aes=False, size=9, va="bottom", nudge_y=0.07, color=INK)
+        + p9.geom_text(
+            p9.aes("mean", "y", label="text"),
+            means,
+            inherit_aes=False,
+            size=9,
+            va="bottom",
+            nudge_y=0.07,
+            color=INK,
+        )
         + p9.scale_x_continuous(labels=signed)
         + p9.scale_y_continuous(
             breaks=[place[g] for g in shown], labels=labels, limits=(0.6, len(shown) + 0.72), minor_breaks=[]
@@ -44,14 +59,15 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
         + look(legend_position="none", panel_grid_major_y=p9.element_blank())
     )
     told = "; ".join(
-        f"{r.group}: {words.kg(r.mean)} on average ({words.people(r.n)})" for r in means.sort_values("y").itertuples()
+        f"{r.group}: {words.kg(r.mean)} on average ({words.people(r.n)})"
+        for r in words.rows(means.sort_values("y"))
     )
     return Figure(
         "change-by-group",
         "overview",
         "Change in weight by group",
-        f"Each dot is one person's last weigh-in minus their first. Diamonds are means with {confidence:.0%} intervals. "
-        "To the left of zero is weight lost.",
+        f"Each dot is one person's last weigh-in minus their first. Diamonds are means with {confidence:.0%}"
+        " intervals. To the left of zero is weight lost.",
         f"Dots for each person's weight change in kilograms, in {words.count(len(shown), 'row')}. {told}.",
         _DATASET,
         plot,
@@ -87,8 +103,13 @@ def cohort_flow(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
         "cohort",
         "Who still weighed in",
         "People with at least one weigh-in in the week"
-        + (", by group. Falling lines are people who stopped." if len(groups) > 1 else ". A falling line is people who stopped."),
-        f"Lines of the number of people with a weigh-in, from {total[first]} in week {first} to {total[last]} in week {last}.",
+        + (
+            ", by group. Falling lines are people who stopped."
+            if len(groups) > 1
+            else ". A falling line is people who stopped."
+        ),
+        f"Lines of the number of people with a weigh-in, from {total[first]} in week {first} to {total[last]}"
+        f" in week {last}.",
         _DATASET,
         plot,
         height=3.6,
@@ -96,7 +117,7 @@ def cohort_flow(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
 
 
 def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
-    """Draw every person's change from the first weigh-in, a panel for each group, with the mean of those still there."""
+    """Draw every person's change from the first weigh-in, a panel a group, with the mean of those left."""
     start = frame[["subject_id", "group"]].drop_duplicates().assign(study_week=0, change_from_baseline_kg=0.0)
     data = pd.concat([start, frame[[*start.columns]]], ignore_index=True)
     by = data.groupby(["group", "study_week"], as_index=False)
@@ -122,22 +143,25 @@ def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
         "trajectories",
         "trajectories",
         "Every person's course",
-        "Thin lines are people: last weigh-in of each week minus the first weigh-in. The bold line is the mean of "
-        f"those who still weighed in, as long as they are {MIN_PEOPLE} or more.",
-        f"Lines of weight change over study weeks, one for each of {words.people(frame['subject_id'].nunique())}. Means: {told}.",
+        "Thin lines are people: last weigh-in of each week minus the first weigh-in. The bold line is the"
+        f" mean of those who still weighed in, as long as they are {MIN_PEOPLE} or more.",
+        "Lines of weight change over study weeks, one for each of"
+        f" {words.people(frame['subject_id'].nunique())}. Means: {told}.",
         _DATASET,
         plot,
     )
 
 
 def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float) -> Figure:
-    """Draw the mean change into each week with its interval. `table`: group, study_week, n, mean, low, high."""
+    """Draw the mean change into each week. `table`: group, study_week, n, mean, low, high."""
     data = table[table["n"] >= MIN_PEOPLE] if (table["n"] >= MIN_PEOPLE).any() else table
     apart = p9.position_dodge(width=0.45)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "mean", color="group", shape="group"))
         + zero_line()
-        + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9)
+        + p9.geom_linerange(
+            p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9
+        )
         + p9.geom_point(position=apart, size=2.8)
         + weeks(data["study_week"])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
@@ -146,13 +170,15 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
         + look()
     )
     first = data.sort_values("study_week").groupby("group").first()
-    told = "; ".join(f"{g}: {words.kg(r['mean'], '+.2f')} in week {int(r['study_week'])}" for g, r in first.iterrows())
+    told = "; ".join(
+        f"{g}: {words.kg(r['mean'], '+.2f')} in week {int(r['study_week'])}" for g, r in first.iterrows()
+    )
     return Figure(
         "weekly-change",
         "trajectories",
         "Change from week to week",
-        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people. Only means over at "
-        f"least {MIN_PEOPLE} people are drawn; the table has them all.",
+        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
+        f" Only means over at least {MIN_PEOPLE} people are drawn; the table has them all.",
         f"Points with intervals for the mean weekly weight change in kilograms. First of each: {told}.",
         _DATASET,
         plot,
@@ -168,30 +194,47 @@ def conditions(slopes: pd.DataFrame, table: pd.DataFrame, confidence: float) -> 
     order = list(table["condition"])
     place = {name: i + 1 for i, name in enumerate(order)}
     dots = slopes.assign(x=slopes["condition"].map(place))
-    means = table.assign(x=table["condition"].map(place) + 0.18, text=[words.number(m, "+.2f") for m in table["mean"]])
+    means = table.assign(
+        x=table["condition"].map(place) + 0.18, text=[words.number(m, "+.2f") for m in table["mean"]]
+    )
     plot = (
         p9.ggplot(dots, p9.aes("x", "slope_kg_per_week"))
         + zero_line()
         + p9.geom_line(p9.aes(group="subject_id"), color=SOFT, size=0.35, alpha=0.6)
         + p9.geom_point(p9.aes(color="condition", shape="condition"), size=2.2, alpha=0.8)
         + p9.geom_errorbar(
-            p9.aes(x="x", ymin="low", ymax="high"), means.dropna(subset=["low"]), inherit_aes=False, width=0.06, color=INK
+            p9.aes(x="x", ymin="low", ymax="high"),
+            means.dropna(subset=["low"]),
+            inherit_aes=False,
+            width=0.06,
+            color=INK,
         )
         + p9.geom_point(p9.aes("x", "mean"), means, inherit_aes=False, color=INK, size=3, shape="D")
-        + p9.geom_text(p9.aes("x", "mean", label="text"), means, inherit_aes=False, ha="left", nudge_x=0.08, size=9, color=INK)
-        + p9.scale_x_continuous(breaks=list(place.values()), labels=order, limits=(0.7, len(order) + 0.6), minor_breaks=[])
+        + p9.geom_text(
+            p9.aes("x", "mean", label="text"),
+            means,
+            inherit_aes=False,
+            ha="left",
+            nudge_x=0.08,
+            size=9,
+            color=INK,
+        )
+        + p9.scale_x_continuous(
+            breaks=list(place.values()), labels=order, limits=(0.7, len(order) + 0.6), minor_breaks=[]
+        )
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + scales(order, "color", "shape")
         + p9.labs(x="", y="Slope, kg per week")
         + look(legend_position="none", panel_grid_major_x=p9.element_blank())
     )
-    told = "; ".join(f"{r.condition}: {words.number(r.mean, '+.2f')} kg per week" for r in table.itertuples())
+    told = "; ".join(f"{r.condition}: {words.number(r.mean, '+.2f')} kg per week" for r in words.rows(table))
     return Figure(
         "conditions",
         "trajectories",
         "Slope of weight by condition",
-        f"Each dot is a person's slope of weight in that condition, a thin line joins a person's slopes. Diamonds are means "
-        f"over people with {confidence:.0%} intervals. {trajectories.CONDITION_ESTIMATOR}",
+        "Each dot is a person's slope of weight in that condition, a thin line joins a person's slopes."
+        f" Diamonds are means over people with {confidence:.0%} intervals."
+        f" {trajectories.CONDITION_ESTIMATOR}",
         f"Dots for each person's slope in {words.count(len(order), 'condition')}. Means: {told}.",
         _DATASET,
         plot,

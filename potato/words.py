@@ -1,10 +1,13 @@
-"""How gold says things: numbers with units and real minus signs, and everyday names for columns and models."""
+"""How gold says things: numbers with units and real minus signs, everyday names for columns and models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
 
 from potato import schema
 
@@ -28,9 +31,27 @@ class Term:
 
 
 _KNOWN = {
-    "potato_energy_share": ("Energy from potatoes", 0.1, "10 percentage points more of their energy from potatoes", "per 10 percentage points", "Potato share of energy"),
-    "fiber_g_per_1000_kcal": ("Fibre density", 1.0, "1 g more fibre per 1,000 kcal", "per 1 g in 1,000 kcal", "Fibre, g per 1,000 kcal"),
-    "energy_kcal_per_day": ("Energy", 100.0, "100 kcal more a day", "per 100 kcal a day", "Energy, kcal a day"),
+    "potato_energy_share": (
+        "Energy from potatoes",
+        0.1,
+        "10 percentage points more of their energy from potatoes",
+        "per 10 percentage points",
+        "Potato share of energy",
+    ),
+    "fiber_g_per_1000_kcal": (
+        "Fibre density",
+        1.0,
+        "1 g more fibre per 1,000 kcal",
+        "per 1 g in 1,000 kcal",
+        "Fibre, g per 1,000 kcal",
+    ),
+    "energy_kcal_per_day": (
+        "Energy",
+        100.0,
+        "100 kcal more a day",
+        "per 100 kcal a day",
+        "Energy, kcal a day",
+    ),
 }
 MODELS = {
     "ols_cluster": "Pooled (OLS)",
@@ -78,9 +99,23 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def spelled(n: int) -> str:
+    """Return small counts as words, for running text."""
+    return (
+        ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[n]
+        if n < 10
+        else f"{n:,}"
+    )
+
+
 def people(n: int) -> str:
     """Return `1 person` or `n people`."""
     return count(n, "person", "people")
+
+
+def rows(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield the rows as named tuples, whose fields the type checker can't know."""
+    yield from frame.itertuples(index=False)
 
 
 def listed(items: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Backends for the tests on the loopback interface: one that records, one that refuses, one that never answers."""
+"""Backends on the loopback interface: one that records, one that refuses, one that never answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def receiver(*, status: int = 200, hang: bool = False) -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -48,7 +48,7 @@ def receiver(*, status: int = 200, hang: bool = False) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     found = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield found

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from potato import schema
+from potato import lake, schema
+
+PROJECT = Path(__file__).parents[1]
 
 TRUTH = {"potato_energy_share": -0.6, "fiber_g_per_1000_kcal": -0.03, "energy_kcal_per_day": 0.0004}
 GROUPS = ("4 Weeks", "Closed Early", "Dropped")
@@ -31,7 +36,9 @@ def modeling(
             share, fiber = random.uniform(0.3, 1), random.uniform(8, 16)
             energy = random.normal(1800, 300)
             change = -0.5 + level - 0.1 * week + random.normal(0, noise)
-            change += TRUTH["potato_energy_share"] * (share - 0.65) + TRUTH["fiber_g_per_1000_kcal"] * (fiber - 12)
+            change += TRUTH["potato_energy_share"] * (share - 0.65) + TRUTH["fiber_g_per_1000_kcal"] * (
+                fiber - 12
+            )
             change += TRUTH["energy_kcal_per_day"] * (energy - 1800)
             row = {
                 "subject_id": f"s{i:03d}",
@@ -55,9 +62,69 @@ def modeling(
             }
             row |= {f"entries_{c}": int(random.poisson(3)) for c in schema.FOOD_CATEGORIES}
             if random.random() < null_share:
-                row |= {c: None for c in TRUTH} | {"days_logged": 0}
+                row |= dict.fromkeys(TRUTH) | {"days_logged": 0}
             rows.append(row)
     frame = pd.DataFrame(rows)
     for name in TRUTH:
         frame[name] = frame[name].astype(float)
     return frame[schema.MODELING_DATASET.names]
+
+
+def trajectories(
+    *,
+    people: int = 40,
+    weeks: int = 5,
+    slope: float = -0.8,
+    seed: int = 2,
+    groups: tuple[str | None, ...] = GROUPS,
+    conditions: dict[str, float] | None = None,
+) -> pd.DataFrame:
+    """Return subject trajectories that fall by `slope` kg a week.
+
+    With `conditions`, a person spends three weeks in each, falling by that condition's kg a week instead.
+    """
+    random = np.random.default_rng(seed)
+    names = list(conditions or {})
+    rows = []
+    for i in range(people):
+        start = 70 + 30 * random.random()
+        weight = start
+        before: float | None = None
+        for week in range(1, (3 * len(names) or weeks) + 1):
+            condition = names[(week - 1) // 3] if names else None
+            weight += (conditions or {}).get(condition or "", slope)
+            mean = weight + random.normal(0, 0.1)
+            row = {"subject_id": f"s{i:03d}", "study_week": week, "group": groups[i % len(groups)]}
+            row |= {"condition": condition, "n_weights": 6, "weight_kg": mean}
+            row |= {"min_weight_kg": mean - 0.4, "max_weight_kg": mean + 0.4, "closing_weight_kg": mean - 0.1}
+            row |= {"weight_change_kg": None if before is None else mean - before, "baseline_weight_kg": start}
+            row |= {"change_from_baseline_kg": mean - 0.1 - start, "slope_kg_per_week": slope}
+            before = mean
+            rows.append(row)
+    frame = pd.DataFrame(rows)
+    frame["weight_change_kg"] = frame["weight_change_kg"].astype(float)
+    return frame[schema.SUBJECT_TRAJECTORIES.names]
+
+
+def project(
+    folder: Path, study: str, weights: pd.DataFrame, changes: pd.DataFrame, weekly: pd.DataFrame | None = None
+) -> Path:
+    """Write a project with the real params.yaml and studies, and with these frames as its silver layer."""
+    for name in ("params.yaml", "studies"):
+        (folder / name).symlink_to(PROJECT / name)
+    (folder / "dvc.yaml").write_text("stages: {gold: {deps: []}}\n")
+    features = changes[schema.WEEKLY_FEATURES.names] if weekly is None else weekly
+    frames = {"subject_trajectories": weights, "modeling_dataset": changes, "weekly_features": features}
+    for name, frame in frames.items():
+        table = pa.Table.from_pandas(frame, schema=schema.SILVER[name].arrow(), preserve_index=False)
+        lake.write(table, folder / "data/silver" / name)
+    entry = {"family": "weight", "rows_read": 1200, "rows_kept": 1190, "rows_quarantined": {"missing_value": 10}}
+    lake.write_json(folder / "data/silver/ledger.json", {"files": {"weight/weight.csv": entry}})
+    return folder
+
+
+def without_intake(weights: pd.DataFrame) -> pd.DataFrame:
+    """Return the modelling dataset of a study that recorded weights and nothing else."""
+    frame = weights[["subject_id", "study_week", "group", "condition", "weight_kg", "baseline_weight_kg", "n_weights"]]
+    frame = frame.assign(next_week_change_kg=-0.3, days_logged=0, entries=0)
+    return frame.reindex(columns=schema.MODELING_DATASET.names)

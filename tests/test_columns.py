@@ -13,6 +13,9 @@ from potato import columns
 from potato.columns import column_lineage
 from potato.errors import PotatoError
 
+# Ibis calls parts of pandas and DuckDB that their newest versions call deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ibis", "ignore:The 'future.infer_string'")
+
 SOURCES = {"weight": "bronze/weight", "nutrition": "bronze/nutrition"}
 
 
@@ -23,7 +26,9 @@ def weight() -> ibis.Table:
 
 @pytest.fixture
 def nutrition() -> ibis.Table:
-    return ibis.table({"subject_id": "string", "day": "int64", "food": "string", "kcal": "float64"}, name="nutrition")
+    return ibis.table(
+        {"subject_id": "string", "day": "int64", "food": "string", "kcal": "float64"}, name="nutrition"
+    )
 
 
 def _short(expression: ibis.Table) -> dict[str, list[str]]:
@@ -74,7 +79,9 @@ def test_columns_dropped_by_a_star_are_followed(weight: ibis.Table) -> None:
 
 
 def test_names_keep_their_case_and_their_spaces() -> None:
-    table = ibis.table({"Subject": "string", "Body weight (kg)": "float64", 'a"b.c': "float64"}, name="weight")
+    table = ibis.table(
+        {"Subject": "string", "Body weight (kg)": "float64", 'a"b.c': "float64"}, name="weight"
+    )
     found = _short(table.select(Total=table["Body weight (kg)"] + table['a"b.c'], Who=table.Subject))
     assert found == {
         "Total": ["bronze/weight.Body weight (kg)", 'bronze/weight.a"b.c'],
@@ -96,8 +103,20 @@ def test_a_table_without_a_dataset_is_refused_with_the_nearest_name() -> None:
     assert (caught.value.found, caught.value.nearest) == ("weights", "weight")
 
 
+def test_a_step_in_between_is_replaced_by_its_own_sources(weight: ibis.Table) -> None:
+    step = column_lineage(weight.select(pounds=weight.kg * 2.2, one=ibis.literal(1)), SOURCES)
+    stones = ibis.table({"pounds": "float64", "one": "int8"}, name="step")
+    found = column_lineage(stones.select(stones=stones.pounds / 14 + stones.one), {"step": "step"})
+    assert columns.through(found, {"step": step}) == {
+        "stones": [{"dataset": "bronze/weight", "column": "kg"}]
+    }
+
+
 def test_the_module_needs_no_openlineage() -> None:
-    program = "import sys; import potato.columns; print(sorted({'openlineage', 'ibis', 'sqlglot'} & set(sys.modules)))"
+    heavy = "{'openlineage', 'ibis', 'sqlglot'}"
+    program = f"import sys; import potato.columns; print(sorted({heavy} & set(sys.modules)))"
     project = Path(columns.__file__).parents[1]
-    answer = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "[]"

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receivers import DEAD, clean_environment, dead_backend, receiver
 
 from potato import run
 from potato.errors import PotatoError
 from potato.lineage import Lineage
+
+from .receivers import DEAD, clean_environment, dead_backend, receiver
 
 VERDICT = {
     "dataset": "silver/weekly_features",
@@ -75,7 +76,9 @@ def _tell(found: run.Run, root: Path) -> Lineage:
     return lineage
 
 
-def test_a_stage_starts_and_completes_as_a_child_of_the_pipeline_s_run(this_run: run.Run, tmp_path: Path) -> None:
+def test_a_stage_starts_and_completes_as_a_child_of_the_pipeline_s_run(
+    this_run: run.Run, tmp_path: Path
+) -> None:
     lineage = _tell(this_run, tmp_path)
     start, complete = _events(this_run)
     assert [start["eventType"], complete["eventType"]] == ["START", "COMPLETE"]
@@ -137,14 +140,19 @@ def test_outputs_carry_schema_columns_verdicts_rows_and_version(this_run: run.Ru
     assert facets["version"]["datasetVersion"] == "ccc"
     assert weekly["outputFacets"]["outputStatistics"]["rowCount"] == 7
     assert quarantine["facets"].keys() == {"version"}
-    assert [dataset["facets"]["version"]["datasetVersion"] for dataset in complete["inputs"]] == ["aaa", "bbb"]
+    assert [dataset["facets"]["version"]["datasetVersion"] for dataset in complete["inputs"]] == [
+        "aaa",
+        "bbb",
+    ]
 
 
 def test_each_attempt_has_a_run_id_of_its_own(this_run: run.Run, tmp_path: Path) -> None:
     assert _tell(this_run, tmp_path).run_id != _tell(this_run, tmp_path).run_id
 
 
-def test_inputs_that_the_manifest_leaves_out_are_those_of_the_start(this_run: run.Run, tmp_path: Path) -> None:
+def test_inputs_that_the_manifest_leaves_out_are_those_of_the_start(
+    this_run: run.Run, tmp_path: Path
+) -> None:
     lineage = Lineage(this_run, "report", tmp_path)
     lineage.start(["gold"])
     site = {"rows": 9, "fingerprint": "eee", "schema": []}

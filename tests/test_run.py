@@ -9,13 +9,14 @@ import uuid
 from pathlib import Path
 
 import pytest
-from receivers import clean_environment
 
 from potato import run
 from potato.errors import PotatoError
 
+from .receivers import clean_environment
+
 PROJECT = Path(run.__file__).parents[1]
-TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "b7ad6b7169203331"
 SAY_ID = "import pathlib, sys; from potato import run; print(run.current(pathlib.Path(sys.argv[1])).id)"
 
 
@@ -140,11 +141,13 @@ def test_the_stages_of_one_repro_share_a_run_and_the_next_repro_has_another(
     assert first[0] == first[1]
     assert second[0] == second[1]
     assert first[0] < second[0]
-    assert os.readlink(tmp_path / "runs" / "latest") == second[0]
+    assert (tmp_path / "runs" / "latest").readlink() == Path(second[0])
 
 
 @pytest.mark.parametrize("words", [["exp", "run", "--set-param", "study=demo"], ["-q", "repro", "gold"]])
-def test_any_program_called_dvc_that_reproduces_is_the_common_process(tmp_path: Path, words: list[str]) -> None:
+def test_any_program_called_dvc_that_reproduces_is_the_common_process(
+    tmp_path: Path, words: list[str]
+) -> None:
     program = tmp_path / "bin" / "dvc"
     program.parent.mkdir()
     program.write_text(
@@ -195,7 +198,7 @@ def test_latest_is_the_newest_run_and_starts_none(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
     found = run.current(tmp_path)
     assert run.latest(tmp_path) == found
-    assert not Path(os.readlink(tmp_path / "runs" / "latest")).is_absolute()
+    assert not (tmp_path / "runs" / "latest").readlink().is_absolute()
     newer = _child(tmp_path)
     newest = run.latest(tmp_path)
     assert newest is not None

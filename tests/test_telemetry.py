@@ -15,10 +15,11 @@ from opentelemetry import trace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from receivers import DEAD, clean_environment, dead_backend, receiver
 
 from potato import run
 from potato.telemetry import Telemetry
+
+from .receivers import DEAD, clean_environment, dead_backend, receiver
 
 FIELDS = {"ts", "level", "event", "run_id", "trace_id", "span_id", "stage", "study"}
 
@@ -53,9 +54,12 @@ def _use(found: run.Run) -> None:
 
 
 def test_spans_nest_below_the_stage_in_the_run_s_trace(this_run: run.Run) -> None:
-    with Telemetry(this_run, "gold", "demo") as telemetry, telemetry.span("outer"):
-        with telemetry.span("inner", rows=3, note=None) as span:
-            span.set_attribute("more", True)
+    with (
+        Telemetry(this_run, "gold", "demo") as telemetry,
+        telemetry.span("outer"),
+        telemetry.span("inner", rows=3, note=None) as span,
+    ):
+        span.set_attribute("more", True)
     root, outer, inner = (_span(this_run, name) for name in ("stage gold", "outer", "inner"))
     assert root["parent_span_id"] is None
     assert outer["parent_span_id"] == root["span_id"]
@@ -68,11 +72,11 @@ def test_spans_nest_below_the_stage_in_the_run_s_trace(this_run: run.Run) -> Non
 
 
 def test_an_outer_span_is_the_stage_s_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    monkeypatch.setenv("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01")
     found = run.current(tmp_path)
     with Telemetry(found, "gold", "demo"):
         pass
-    assert _span(found, "stage gold")["parent_span_id"] == "00f067aa0ba902b7"
+    assert _span(found, "stage gold")["parent_span_id"] == "b7ad6b7169203331"
     assert _span(found, "stage gold")["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -164,7 +168,9 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
             papermill.execute_notebook(source, target, progress_bar=False)
         executed = json.loads(target.read_text())
         # papermill puts a cell with the error above the notebook and a mark above the cell that failed.
-        executed["cells"] = [cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])]
+        executed["cells"] = [
+            cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])
+        ]
         telemetry.cell_spans(executed)
     root = _span(this_run, "stage silver")
     spans = [span for span in _lines(this_run, "traces.jsonl") if span is not root and span != root]
@@ -210,7 +216,9 @@ def test_the_user_s_service_name_stays(this_run: run.Run, monkeypatch: pytest.Mo
         _use(this_run)
     assert [path for path, _, _ in collector.requests] == ["/custom"], "only the signal that has an endpoint"
     spans = ExportTraceServiceRequest.FromString(collector.bodies("/custom")[0])
-    names = [a.value.string_value for a in spans.resource_spans[0].resource.attributes if a.key == "service.name"]
+    names = [
+        a.value.string_value for a in spans.resource_spans[0].resource.attributes if a.key == "service.name"
+    ]
     assert names == ["diet-lab"]
 
 

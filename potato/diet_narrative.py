@@ -1,0 +1,151 @@
+"""The report's sentences about intake and models: associations with their uncertainty, never causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from potato import words
+from potato.models import CORRECTION, Training
+from potato.narrative import conditions
+from potato.settings import Settings
+
+PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster")
+
+
+_COMPARISON = {
+    "fixed_effects": "Comparing each person's weeks with their own other weeks",
+    "mixed_effects": "Allowing for people's different usual changes",
+    "ols_cluster": "Comparing all person-weeks",
+}
+
+
+NO_INTAKE = "This study recorded no intake, so nothing can be said about what people ate."
+
+
+def diet(
+    training: Training, truth: Mapping[str, float], settings: Settings, slopes: pd.DataFrame | None
+) -> str:
+    """Return answer.diet: what the primary model says for each covariate, or why nothing can be said."""
+    table, confidence = training.coefficients, settings.gold.confidence
+    if table.empty:
+        reasons = {f.sentence for f in training.findings if f.verdict == "caution"}
+        why = NO_INTAKE if not training.sample.covariates else " ".join(sorted(reasons))
+        return f"{why} {conditions(slopes)}".strip()
+    model = next(name for name in PRIMARY if name in training.fits)
+    rows = table[table["model"] == model]
+    parts = [_effect(row, confidence) for row in words.rows(rows)]
+    text = f"{_COMPARISON[model]}, {'; '.join(parts)}. {_agreement(table)}"
+    known = rows[rows["term"].isin(list(truth))]
+    if len(known):
+        held = sum(r.conf_low <= truth[r.term] <= r.conf_high for r in words.rows(known))
+        text += (
+            f" Of the {words.spelled(len(known))} effects that the simulation was made with,"
+            f" {words.spelled(held)} "
+        )
+        text += "lie inside these intervals."
+    return f"{text} These are associations in self-tracked data; they do not show what caused what."
+
+
+def intake(weekly: pd.DataFrame) -> str:
+    """Return intake.sentence: how complete the diaries are and what a typical week holds."""
+    logged = weekly[weekly["days_logged"] > 0]
+    if logged.empty:
+        return NO_INTAKE
+    people, everybody = logged["subject_id"].nunique(), weekly["subject_id"].nunique()
+    middle = logged[["energy_kcal_per_day", "fiber_g_per_1000_kcal", "potato_energy_share"]].median()
+    who = f"All {people}" if people == everybody else f"{people} of {everybody}"
+    return (
+        f"{who} people kept a diary, for {int(logged['days_logged'].sum()):,} days in all"
+        f" ({logged['days_logged'].mean():.1f} days in a week with a diary). The middle person-week had"
+        f" {middle.iloc[0]:,.0f} kcal a day, {middle.iloc[1]:.0f} g of fibre per 1,000 kcal and"
+        f" {middle.iloc[2]:.0%} of its energy from potatoes."
+    )
+
+
+def models(training: Training, gate: str) -> dict[str, str]:
+    """Return models.*; every text is empty in a study without models."""
+    names = ("sentence", "formula", "n_obs", "n_subjects", "dropped_sentence", "correction")
+    sample = training.sample
+    if training.coefficients.empty:
+        return dict.fromkeys(names, "")
+    n = len(training.fits)
+    fitted = (
+        f"{words.spelled(n).capitalize()} {'model' if n == 1 else 'models'} {'was' if n == 1 else 'were'}"
+        f" fitted to {words.count(sample.n_obs, 'person-week')} of"
+    )
+    dropped = (
+        f"Of {sample.n_rows:,} person-weeks with a weight change, {sample.n_dropped:,} were left out because"
+        " intake was missing."
+        if sample.n_dropped
+        else "No person-week with a weight change had to be left out."
+    )
+    if "fixed_effects" in training.fits:
+        within = training.fits["fixed_effects"]
+        dropped += (
+            f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} of"
+            f" {within.n_subjects:,}"
+        )
+        dropped += " people."
+    return {
+        "sentence": f"{fitted} {words.people(sample.n_subjects)}. {_agreement(training.coefficients)} {gate}",
+        "formula": sample.formula,
+        "n_obs": f"{sample.n_obs:,}",
+        "n_subjects": f"{sample.n_subjects:,}",
+        "dropped_sentence": dropped,
+        "correction": CORRECTION,
+    }
+
+
+def assumptions(settings: Settings) -> str:
+    """Return methods.assumptions: a Markdown list of what the simulation assumes; empty for a real study."""
+    if not settings.study.simulated:
+        return ""
+    made = settings.simulate
+    effects = [
+        f"- Effect of {words.term(name).step_text}: {words.kg(value * words.term(name).step, '+.3f')} on next"
+        " week's change."
+        for name, value in made.effects.model_dump().items()
+    ]
+    return "\n".join([*effects, *_described(made.intake)])
+
+
+def _effect(row: Any, confidence: float) -> str:
+    term = words.term(row.term)
+    value, low, high = (v * term.step for v in (row.estimate, row.conf_low, row.conf_high))
+    if low <= 0 <= high:
+        ends = f"{confidence:.0%} interval {words.interval(low, high, '+.2f')} kg"
+        return f"weeks with {term.step_text} were followed by no clear difference in weight change ({ends})"
+    more = "more" if value < 0 else "less"
+    near, far = sorted((abs(low), abs(high)))
+    return (
+        f"weeks with {term.step_text} were followed by {abs(value):.2f} kg"
+        f" ({abs(value) * words.LB_PER_KG:.2f} lb) {more} loss ({confidence:.0%} interval {near:.2f} to"
+        f" {far:.2f} kg)"
+    )
+
+
+def _agreement(table: pd.DataFrame) -> str:
+    by_term = table.groupby("term", sort=False)["estimate"]
+    compared = [t for t, v in by_term if len(v) > 1]
+    if not compared:
+        return "There is no second model to compare with."
+    split = [words.term(str(t)).label.lower() for t, v in by_term if len(v) > 1 and v.gt(0).nunique() > 1]
+    if split:
+        return f"The models disagree on the direction of {words.listed(split)}."
+    return (
+        f"The {words.spelled(table['model'].nunique())} models agree on the direction of"
+        f" {'every effect' if len(compared) > 1 else 'the effect'}."
+    )
+
+
+def _described(values: BaseModel) -> list[str]:
+    fields = type(values).model_fields
+    told = {name: fields[name].description or name.replace("_", " ") for name in fields}
+    return [
+        f"- {told[name][:1].upper()}{told[name][1:]}: {value:,g}."
+        for name, value in values.model_dump().items()
+    ]

@@ -1,0 +1,154 @@
+"""Tables of intake and of the models: weeks, foods, estimates, rank tests, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from potato import words
+from potato.schema import FOOD_CATEGORIES
+from potato.tables import Column, Table, build
+
+
+def intake_weekly(weekly: pd.DataFrame) -> Table:
+    """Show the mean intake of each study week over the people who kept a diary."""
+    names = [
+        "energy_kcal_per_day",
+        "protein_g_per_day",
+        "fiber_g_per_day",
+        "fiber_g_per_1000_kcal",
+        "potato_energy_share",
+    ]
+    logged = weekly[weekly["days_logged"] > 0]
+    by = logged.groupby("study_week")
+    table = by[["days_logged", *names]].mean().assign(n=by["subject_id"].nunique()).reset_index()
+    columns = (
+        Column("study_week", "Study week", "d"),
+        Column("n", "People", ",d"),
+        Column("days_logged", "Days logged", ".1f"),
+        Column("energy_kcal_per_day", "Energy", ",.0f", "kcal/day"),
+        Column("protein_g_per_day", "Protein", ".0f", "g/day"),
+        Column("fiber_g_per_day", "Fibre", ".1f", "g/day"),
+        Column("fiber_g_per_1000_kcal", "Fibre", ".1f", "g/1,000 kcal"),
+        Column("potato_energy_share", "Potato share", ".0%"),
+    )
+    caption = "Means over people with a diary in that week; each person's values are per logged day."
+    return build(
+        "intake-weekly", "intake", "Intake by week", caption, "silver/weekly_features", columns, table
+    )
+
+
+def food_categories(weekly: pd.DataFrame) -> Table:
+    """Show how often each kind of food is named in the diaries."""
+    logged = weekly[weekly["days_logged"] > 0]
+    days, weeks = float(logged["days_logged"].sum()), len(logged)
+    rows = []
+    for name in FOOD_CATEGORIES:
+        entries = logged[f"entries_{name}"].fillna(0)
+        row: dict[str, Any] = {
+            "food": name.capitalize(),
+            "entries": int(entries.sum()),
+            "per_day": entries.sum() / days if days else None,
+        }
+        rows.append(row | {"share": (entries > 0).sum() / weeks if weeks else None})
+    rows.sort(key=lambda row: -row["entries"])
+    columns = (
+        Column("food", "Food"),
+        Column("entries", "Entries", ",d"),
+        Column("per_day", "Entries per logged day", ".2f"),
+        Column("share", "Weeks with any", ".0%"),
+    )
+    caption = "Diary entries that name each kind of food; an entry that names two counts in both."
+    return build(
+        "food-categories", "intake", "Kinds of food", caption, "silver/weekly_features", columns, rows
+    )
+
+
+def coefficients(table: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Table:
+    """Show the models' estimates for a step of each covariate, beside the truth of a simulation."""
+    terms = table["term"].map(words.term)
+    step = terms.map(lambda t: t.step).astype(float)
+    frame = pd.DataFrame(
+        {
+            "model": table["model"].map(lambda m: words.MODELS.get(m, m)),
+            "term": terms.map(lambda t: f"{t.label}, {t.step_short}"),
+            "estimate": table["estimate"] * step,
+            "low": table["conf_low"] * step,
+            "high": table["conf_high"] * step,
+            "p_value": table["p_value"],
+            "n_obs": table["n_obs"],
+            "n_subjects": table["n_subjects"],
+            "truth": table["term"].map(truth).astype(float) * step,
+        }
+    )
+    columns = (
+        Column("model", "Model"),
+        Column("term", "Covariate"),
+        Column("estimate", "Estimate", "+.3f", "kg per week"),
+        Column("low", "From", "+.3f"),
+        Column("high", "To", "+.3f"),
+        *((Column("truth", "Simulated with", "+.3f"),) if frame["truth"].notna().any() else ()),
+        Column("p_value", "p", "p"),
+        Column("n_obs", "Person-weeks", ",d"),
+        Column("n_subjects", "People", ",d"),
+    )
+    caption = (
+        "Effect of a step of each covariate on next week's weight change. “From” and “to” are the ends of"
+        f" the {confidence:.0%} interval; negative goes with losing more."
+    )
+    return build(
+        "coefficients", "models", "Estimates of the models", caption, "gold/coefficients", columns, frame
+    )
+
+
+def associations(table: pd.DataFrame) -> Table:
+    """Show the rank tests, each with its reading."""
+    names = {"spearman": "Spearman", "mann_whitney": "Mann-Whitney"}
+
+    def what(row: Any) -> str:
+        if row.test == "mann_whitney":
+            return f"{row.group_a} against {row.group_b}"
+        return words.term(row.variable).label + (
+            ", entries a day" if row.variable.startswith("entries_") else ""
+        )
+
+    frame = table.assign(name=table["test"].map(names), what=[what(row) for row in words.rows(table)])
+    columns = (
+        Column("name", "Test"),
+        Column("what", "Of"),
+        Column("estimate", "Estimate", "+.2f"),
+        Column("unit", "Unit"),
+        Column("p_value", "p", "p"),
+        Column("p_holm", "p (Holm)", "p"),
+        Column("n", "People", ",d"),
+        Column("sentence", "In words"),
+    )
+    caption = (
+        "Rank tests over people, one value a person: Spearman's correlation of a person's mean intake with"
+        " their mean weekly change, and Mann and Whitney's test of the change between groups. “p (Holm)”"
+        " allows for the number of tests."
+    )
+    return build("associations", "models", "Rank tests", caption, "gold/associations", columns, frame)
+
+
+def diagnostics(table: pd.DataFrame) -> Table:
+    """Show the verdicts of the statistical gate."""
+    frame = table.assign(
+        check=table["check"].str.replace("_", " "),
+        model=table["model"].map(lambda m: words.MODELS.get(m, m.replace("_", " "))),
+    )
+    columns = (
+        Column("check", "Check"),
+        Column("model", "Of"),
+        Column("verdict", "Verdict"),
+        Column("value", "Value", ".4g"),
+        Column("threshold", "Threshold", ".4g"),
+        Column("sentence", "In words"),
+    )
+    caption = (
+        "What was checked before the estimates were published. A caution is published with them; a fail stops"
+        " the run."
+    )
+    return build("diagnostics", "models", "Checks of the models", caption, "gold/diagnostics", columns, frame)

@@ -1,0 +1,291 @@
+"""Gold: what the study says. Models, their gate, figures, tables and the report's sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+
+from potato import (
+    associations,
+    diet_narrative,
+    diet_tables,
+    lake,
+    models,
+    narrative,
+    schema,
+    settings,
+    trajectories,
+    validation,
+    weight_tables,
+    words,
+)
+from potato.design import Finding
+from potato.manifest import Manifest
+from potato.models import Training
+from potato.tables import Table
+
+if TYPE_CHECKING:
+    from potato.figures import Figure
+
+_INPUTS = tuple(schema.SILVER)
+_ASSOCIATIONS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("test", "variable", "group_a", "group_b")),
+        *((name, pa.float64()) for name in ("estimate", "statistic", "p_value", "p_holm")),
+        ("n", pa.int32()),
+        *((name, pa.string()) for name in ("unit", "sentence")),
+    ]
+)
+_DIAGNOSTICS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("check", "model", "verdict")),
+        *((name, pa.float64()) for name in ("value", "threshold")),
+        ("sentence", pa.string()),
+    ]
+)
+
+
+@dataclass
+class ModelingPipeline:
+    """Answers the study's question from silver, and writes everything that the report shows.
+
+    Parameters
+    ----------
+    study : the name of a file in studies/, without its ending.
+    """
+
+    study: str
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    numbers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settings = settings.load(lake.root(), self.study)
+        self.options = self.settings.gold
+        simulated = self.settings.study.simulated
+        self.truth: dict[str, float] = self.settings.simulate.effects.model_dump() if simulated else {}
+
+    def load_features(self) -> pd.DataFrame:
+        """Read silver and return rows and people of each dataset."""
+        self.frames = {name: lake.read(lake.input(f"data/silver/{name}")).to_pandas() for name in _INPUTS}
+        self.files: dict[str, Any] = lake.read_json(lake.input("data/silver/ledger.json"))["files"]
+        self.weights, self.groups = trajectories.with_groups(self.frames["subject_trajectories"])
+        self.weekly, _ = trajectories.with_groups(self.frames["weekly_features"])
+        self.people = trajectories.people(self.weights)
+        counts = {
+            name: {"rows": len(f), "people": f["subject_id"].nunique()} for name, f in self.frames.items()
+        }
+        return pd.DataFrame.from_dict(counts, orient="index")
+
+    def train_models(self) -> Table:
+        """Fit the three models and the rank tests; return the estimates as the report shows them."""
+        options, frame = self.options, self.frames["modeling_dataset"]
+        self.training: Training = models.train(
+            frame,
+            outcome=options.outcome,
+            covariates=options.covariates,
+            controls=options.controls,
+            confidence=options.confidence,
+            min_subjects=options.min_subjects,
+        )
+        foods = [f"entries_{category}" for category in schema.FOOD_CATEGORIES]
+        eaten = frame[frame["days_logged"] > 0]
+        between = associations.mann_whitney(self.people, "change_kg", self.groups)
+        within = associations.spearman(eaten, options.outcome, [*options.covariates, *foods])
+        self.associations = pd.DataFrame(
+            [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
+        )
+        return diet_tables.coefficients(self.training.coefficients, options.confidence, self.truth)
+
+    def validate_models(self) -> Table:
+        """Put the estimates through the statistical gate; a fail stops the stage."""
+        self.findings = validation.gate(self.training, truth=self.truth)
+        return diet_tables.diagnostics(validation.frame(self.findings))
+
+    def generate_reports(self) -> dict[str, Figure]:
+        """Make the figures, tables and sentences that this study has data for, and return the figures."""
+        from potato import weight_figures
+
+        options, weights = self.options, self.weights
+        self.by_week = trajectories.summarise(
+            weights, "weight_change_kg", ["group", "study_week"], options.confidence
+        )
+        self.everyone = trajectories.summarise(
+            weights, "weight_change_kg", ["study_week"], options.confidence
+        )
+        slopes = trajectories.person_slopes(weights) if weights["condition"].notna().any() else None
+        self.slopes = None if slopes is None else trajectories.condition_slopes(slopes, options.confidence)
+        self._add(
+            weight_figures.change_by_group(self.people, self.groups, options.confidence),
+            weight_figures.cohort_flow(weights, self.groups),
+            weight_figures.courses(weights, self.groups),
+        )
+        if len(self.by_week):
+            self._add(weight_figures.weekly_change(self.by_week, self.groups, options.confidence))
+        if slopes is not None and self.slopes is not None and len(self.slopes):
+            self._add(weight_figures.conditions(slopes, self.slopes, options.confidence))
+        self._diet_figures()
+        self._tables()
+        self._numbers()
+        return self.figures
+
+    def _diet_figures(self) -> None:
+        from potato import diet_figures
+
+        options, sample = self.options, self.training.sample
+        recorded = [
+            name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()
+        ]
+        if recorded:
+            self._add(diet_figures.intake_weekly(self.weekly, self.groups, recorded))
+        if sample.covariates and sample.n_obs >= 12:
+            self._add(
+                diet_figures.dose_response(
+                    sample.frame, sample.covariates[0], options.outcome, options.confidence
+                )
+            )
+        if len(self.training.coefficients):
+            self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
+
+    def _tables(self) -> None:
+        confidence, by_week = self.options.confidence, self.by_week
+        if len(self.groups) > 1:
+            by_week = pd.concat([by_week, self.everyone.assign(group="All")], ignore_index=True)
+        made = [
+            weight_tables.cohort_groups(self.people, self.groups, confidence),
+            weight_tables.weekly_change(by_week, confidence),
+            weight_tables.ledger(self.files),
+        ]
+        if any(entry["rows_quarantined"] for entry in self.files.values()):
+            made.append(weight_tables.quarantine_reasons(self.files))
+        if self.slopes is not None and len(self.slopes):
+            made.append(weight_tables.condition_slopes(self.slopes, confidence))
+        else:
+            made.append(weight_tables.group_weeks(self.weights, confidence))
+        if (self.weekly["days_logged"] > 0).any():
+            made += [diet_tables.intake_weekly(self.weekly), diet_tables.food_categories(self.weekly)]
+        if len(self.training.coefficients):
+            made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
+            made.append(diet_tables.diagnostics(validation.frame(self.findings)))
+        if len(self.associations):
+            made.append(diet_tables.associations(self.associations))
+        self.tables = {table.id: table for table in made}
+
+    def _numbers(self) -> None:
+        weights, confidence = self.weights, self.options.confidence
+        self.numbers = {
+            "study": narrative.study(self.settings),
+            "cohort": narrative.cohort(self.people, self.groups),
+            "change": narrative.change(self.people, confidence),
+            "answer": {
+                "headline": narrative.headline(self.people, self.settings),
+                "diet": diet_narrative.diet(self.training, self.truth, self.settings, self.slopes),
+                "caveat": narrative.caveat(weights, self.settings),
+            },
+            "trajectories": {"sentence": narrative.courses(self.everyone, self.slopes, confidence)},
+            "intake": {"sentence": diet_narrative.intake(self.weekly)},
+            "models": diet_narrative.models(self.training, validation.summary(self.findings)),
+            "quality": narrative.quality(self.files),
+            "methods": {"assumptions": diet_narrative.assumptions(self.settings)},
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Return the flat numbers of `dvc metrics show`."""
+        change = trajectories.mean(self.people["change_kg"], self.options.confidence)
+        found: dict[str, float] = {
+            "n_subjects": len(self.people),
+            "n_weights": int(self.people["n_weights"].sum()),
+            "n_obs": self.training.sample.n_obs if len(self.training.coefficients) else 0,
+            "gate_pass": sum(f.verdict == "pass" for f in self.findings),
+            "gate_caution": sum(f.verdict == "caution" for f in self.findings),
+            "gate_fail": sum(f.verdict == "fail" for f in self.findings),
+        }
+        if change.n:
+            found |= {"mean_change_kg": change.mean, "lost_weight": int((self.people["change_kg"] < 0).sum())}
+        for row in words.rows(self.training.coefficients):
+            found[f"{row.model}_{row.term}"] = float(row.estimate)
+        return {name: round(value, 9) if isinstance(value, float) else value for name, value in found.items()}
+
+    def save_artifacts(self) -> Manifest:
+        """Write models, figures, tables, numbers and the manifest into the stage's staging folder."""
+        manifest = Manifest("gold", self.study, contracts=validation.verdicts(self.findings))
+        for name in _INPUTS:
+            manifest.add_input(f"silver/{name}", lake.input(f"data/silver/{name}"))
+        manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
+        self._save_models(manifest)
+        fingerprints = manifest.inputs | {
+            name: output["fingerprint"] for name, output in manifest.outputs.items()
+        }
+        for figure in self.figures.values():
+            for kind, content in figure.files.items():
+                lake.output(f"data/gold/figures/{figure.id}.{kind}").write_bytes(content)
+        entries = [figure.entry(fingerprints[figure.dataset]) for figure in self.figures.values()]
+        lake.write_json(lake.output("data/gold/figures/figures.json"), entries)
+        for table in self.tables.values():
+            _write_file(table.arrow(), lake.output(f"data/gold/reports/tables/{table.id}.parquet"))
+        listed = [table.entry(fingerprints[table.dataset]) for table in self.tables.values()]
+        lake.write_json(lake.output("data/gold/reports/tables.json"), listed)
+        lake.write_json(lake.output("data/gold/reports/numbers.json"), self.numbers)
+        lake.write_json(
+            lake.output("data/gold/reports/pages.json"), narrative.pages(self.weekly, self.training)
+        )
+        lake.write_json(lake.output("data/gold/reports/metrics.json"), self.metrics())
+        self._save_plots()
+        manifest.metrics = self.metrics()
+        manifest.write()
+        return manifest
+
+    def _save_models(self, manifest: Manifest) -> None:
+        written = {
+            "coefficients": (self.training.coefficients, schema.COEFFICIENTS.arrow()),
+            "associations": (self.associations, _ASSOCIATIONS),
+            "diagnostics": (validation.frame(self.findings), _DIAGNOSTICS),
+        }
+        for name, (frame, kind) in written.items():
+            table = pa.Table.from_pandas(frame, schema=kind, preserve_index=False).cast(kind)
+            path = lake.output(f"data/gold/models/{name}.parquet")
+            _write_file(table, path)
+            dataset = schema.COEFFICIENTS if name == "coefficients" else None
+            manifest.add_output(f"gold/{name}", path, table, dataset)
+        sample = self.training.sample
+        used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
+        if len(self.training.coefficients):
+            sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]
+            numbers = [
+                c.name
+                for c in schema.COEFFICIENTS.columns
+                if pa.types.is_floating(c.type) or c.name.startswith("n_")
+            ]
+            manifest.column_lineage["gold/coefficients"] = dict.fromkeys(numbers, sources)
+
+    def _save_plots(self) -> None:
+        """Write what `dvc plots show` draws: the mean change by week, and the estimates."""
+        weekly = self.everyone[["study_week", "mean", "n"]].round(6)
+        lake.write_text(
+            lake.output("data/gold/reports/plots/weekly_change.csv"),
+            weekly.to_csv(index=False, lineterminator="\n"),
+        )
+        shown = self.training.coefficients[["model", "term", "estimate", "conf_low", "conf_high"]]
+        lake.write_text(
+            lake.output("data/gold/reports/plots/coefficients.csv"),
+            shown.to_csv(index=False, lineterminator="\n"),
+        )
+
+    def _add(self, *figures: Figure) -> None:
+        self.figures |= {figure.id: figure for figure in figures}
+
+
+def _write_file(table: pa.Table, path: Path) -> None:
+    """Write `table` as the single file `path`, with the lake's pinned settings."""
+    folder = path.with_suffix(".parts")
+    lake.write(table, folder)
+    (part,) = folder.iterdir()
+    part.replace(path)
+    folder.rmdir()

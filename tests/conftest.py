@@ -1,0 +1,56 @@
+"""A small project in a temporary folder, with the files of a study that a test writes itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HERE = Path(__file__).parent.parent
+SHARED = HERE.parent / "shared" / "data"
+PROJECT_FILES = ("params.yaml", "dvc.yaml", "notebooks", "potato", "studies", "reports", ".dvc/config", ".dvcignore")
+
+WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", "date": "date", "weight": "weight"}}
+
+
+def copy_project(destination: Path) -> Path:
+    """Copy what a run needs, without data, environment or history."""
+    for name in PROJECT_FILES:
+        source, target = HERE / name, destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copyfile(source, target)
+    return destination
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project that the process takes for its own."""
+    copy_project(tmp_path)
+    monkeypatch.setenv("POTATO_ROOT", str(tmp_path))
+    monkeypatch.delenv("POTATO_STAGING", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def study(project: Path) -> Callable[..., str]:
+    """Write a study called `small` from texts of its files and changes to its description; return its name."""
+
+    def write(files: dict[str, str | bytes], **description: Any) -> str:
+        raw = project / "data" / "raw" / "small"
+        for name, content in files.items():
+            path = raw / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        content = {"title": "Small", "description": "A test.", "weight": WEIGHT} | description
+        (project / "studies" / "small.yaml").write_text(yaml.safe_dump(content))
+        return "small"
+
+    return write

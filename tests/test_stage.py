@@ -1,0 +1,148 @@
+"""A stage publishes all of its output or nothing, and one process at a time runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from potato import lake
+from potato.errors import PotatoError
+from potato.stage import Stage
+
+Study = Callable[..., str]
+ROWS = "who,date,weight\na,2022-05-01,80.5\na,2022-05-02,80.1\n"
+
+
+@pytest.fixture
+def small(study: Study, project: Path) -> Path:
+    """A project whose study is `small`."""
+    study({"weight.csv": ROWS})
+    choose(project, "small")
+    return project
+
+
+def choose(project: Path, name: str) -> None:
+    path = project / "params.yaml"
+    path.write_text(path.read_text().replace("study: demo", f"study: {name}"))
+
+
+def run(project: Path, name: str) -> list[str]:
+    told: list[str] = []
+    Stage(name, project, told.append).execute()
+    return told
+
+
+def events(project: Path) -> list[str]:
+    return [json.loads(line)["eventType"] for line in (project / "runs/latest/lineage.jsonl").read_text().splitlines()]
+
+
+def test_a_stage_publishes_data_manifest_and_executed_notebook(small: Path) -> None:
+    told = run(small, "bronze")
+    assert lake.read(small / "data/bronze/weight").num_rows == 2
+    assert lake.read_json(small / "data/bronze/manifest.json")["study"] == "small"
+    assert (small / "runs/latest/notebooks/bronze.ipynb").is_file()
+    assert events(small) == ["START", "COMPLETE"]
+    assert not list((small / "data/.staging").iterdir())
+    assert "Read the raw files" in "".join(told)
+
+
+def test_a_failed_stage_leaves_the_last_good_output_and_says_why(small: Path, study: Study) -> None:
+    run(small, "bronze")
+    before = lake.fingerprint(small / "data/bronze")
+    study({"weight.csv": "who,date,weigth\na,2022-05-01,80\n"})
+    with pytest.raises(PotatoError, match="no column 'weight'"):
+        run(small, "bronze")
+    assert lake.fingerprint(small / "data/bronze") == before
+    assert events(small)[-2:] == ["START", "FAIL"]
+    log = [json.loads(line) for line in (small / "runs/latest/logs.jsonl").read_text().splitlines()]
+    assert any("Traceback" in line.get("traceback", "") for line in log)
+
+
+def test_a_broken_contract_stops_the_stage_with_dataset_and_sentence(small: Path, study: Study) -> None:
+    study({"weight.csv": "who,date,weight\n"})
+    with pytest.raises(PotatoError, match="bronze contract is broken in 1 place") as caught:
+        run(small, "bronze")
+    assert caught.value.where == "bronze/weight"
+    assert caught.value.expected == "bronze/weight has at least 1 rows."
+    assert not (small / "data/bronze").exists()
+    assert (small / "runs/latest/failed/bronze/data/bronze/manifest.json").is_file()
+    verdicts = lake.read_json(small / "runs/latest/contracts/bronze.json")
+    assert [v["success"] for v in verdicts].count(False) == 1
+
+
+def test_a_notebook_that_leaves_early_is_no_success(small: Path) -> None:
+    path = small / "notebooks" / "bronze.ipynb"
+    content = json.loads(path.read_text())
+    content["cells"][3]["source"] = "import sys\nsys.exit(0)"
+    path.write_text(json.dumps(content))
+    with pytest.raises(PotatoError):
+        run(small, "bronze")
+    assert not (small / "data/bronze").exists()
+
+
+def test_a_second_process_is_told_who_runs_the_stage(small: Path) -> None:
+    code = "import sys, fcntl, os\nf = open(sys.argv[1], 'a+')\nfcntl.flock(f, fcntl.LOCK_EX)\nf.write(str(os.getpid()))\nf.flush()\nprint('held', flush=True)\nsys.stdin.read()"
+    (small / "runs").mkdir()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(small / "runs/.bronze.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(PotatoError, match="already running") as caught:
+            run(small, "bronze")
+        assert caught.value.found == f"process {holder.pid}"
+    finally:
+        holder.communicate("")
+    run(small, "bronze")
+
+
+def test_a_stage_ends_when_the_process_that_started_it_is_killed(small: Path) -> None:
+    notebook = small / "notebooks" / "bronze.ipynb"
+    content = json.loads(notebook.read_text())
+    content["cells"][3]["source"] = "import time\ntime.sleep(600)"
+    notebook.write_text(json.dumps(content))
+    code = "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'potato.cli', 'run', 'bronze'])"
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    lock = small / "runs/.bronze.lock"
+    child = waited(lambda: lock.is_file() and lock.read_text().strip())
+    waited(lambda: "Read the raw files" if (small / "runs/latest/lineage.jsonl").is_file() else "")
+    parent.kill()
+    parent.wait()
+    waited(lambda: "" if alive(int(child)) else "gone")
+    assert events(small)[-1] == "ABORT"
+    assert not (small / "data/bronze").exists()
+
+
+def waited(found: Callable[[], str | bool]) -> str:
+    """Return what `found` gives as soon as it gives something; fail after a minute."""
+    for _ in range(600):
+        if result := found():
+            return str(result)
+        time.sleep(0.1)
+    pytest.fail("nothing happened within a minute")
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIG_DFL)
+    except ProcessLookupError:
+        return False
+    return "zombie" not in Path(f"/proc/{pid}/status").read_text() if Path(f"/proc/{pid}/status").exists() else True
+
+
+def test_an_unknown_stage_names_the_nearest(small: Path) -> None:
+    with pytest.raises(PotatoError, match="no stage called 'sliver'") as caught:
+        Stage("sliver", small, print)
+    assert caught.value.nearest == "silver"
