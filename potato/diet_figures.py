@@ -21,11 +21,10 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
     `weekly` holds the weekly features with a group on each row.
     """
     long = weekly.melt(["group", "study_week"], list(variables), "variable", "value").dropna(subset=["value"])
-    data = (
-        long.groupby(["variable", "group", "study_week"], as_index=False)["value"]
-        .agg(n="size", low=lambda v: v.quantile(0.25), middle="median", high=lambda v: v.quantile(0.75))
-        .query(f"n >= {MIN_PEOPLE}")
+    data = long.groupby(["variable", "group", "study_week"], as_index=False)["value"].agg(
+        n="size", low=lambda v: v.quantile(0.25), middle="median", high=lambda v: v.quantile(0.75)
     )
+    data = trajectories.enough(data)
     panel = {name: words.term(name).axis for name in variables}
     data["panel"] = pd.Categorical(data["variable"].map(panel), [panel[v] for v in variables])
     apart = p9.position_dodge(width=0.5)

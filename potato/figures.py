@@ -142,6 +142,12 @@ def signed(values: Sequence[float]) -> list[str]:
     return [words.number(v, "+g") if v else "0" for v in np.round(np.asarray(values, float), 6)]
 
 
+def lines(data: pd.DataFrame, by: Sequence[str], mapping: p9.aes, **style: Any) -> list[Any]:
+    """Return a line for each combination of `by` that has two points or more; none where there is none."""
+    several = data[data.groupby(list(by))[by[0]].transform("size") > 1]
+    return [p9.geom_line(mapping, several, inherit_aes=False, **style)] if len(several) else []
+
+
 def zero_line(horizontal: bool = True) -> Any:
     """Return the line of no change."""
     return (

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potato import design, schema
+from potato import design, schema, words
 from potato.design import INTERCEPT, Array, Design, Finding, Sample
 
 CORRECTION = (
@@ -218,7 +218,9 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     """Return why `name` can't be fitted to `sample`, or None when it can."""
     people = sample.n_subjects
     if people < min_subjects:
-        text = f"{name} would rest on {people} people; with fewer than {min_subjects} it is left out."
+        text = (
+            f"{words.people(people)} with enough weeks: with fewer than {min_subjects} no estimate is made."
+        )
         return Finding("enough_people", name, "caution", text, float(people), float(min_subjects))
     columns = (
         len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1

@@ -14,7 +14,7 @@ import pandas as pd
 from potato import trajectories, words
 from potato.models import Training
 from potato.settings import Settings
-from potato.trajectories import EVERYONE, MIN_PEOPLE, Mean
+from potato.trajectories import EVERYONE, Mean
 
 PAGES = (
     "overview",
@@ -114,9 +114,7 @@ def headline(people: pd.DataFrame, settings: Settings) -> str:
 
 def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, confidence: float) -> str:
     """Return trajectories.sentence. `everyone` is the mean change into each week."""
-    counted = (
-        everyone[everyone["n"] >= min(MIN_PEOPLE, int(everyone["n"].max()))] if len(everyone) else everyone
-    )
+    counted = trajectories.enough(everyone)
     if counted.empty:
         return "Nobody weighed in during two weeks in a row, so there is no weekly course to show."
     order = counted["mean"].to_numpy(float)

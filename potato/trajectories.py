@@ -82,6 +82,11 @@ def summarise(frame: pd.DataFrame, value: str, by: Sequence[str], confidence: fl
     return pd.DataFrame(rows, columns=[*by, "n", "mean", "sd", "low", "high"])
 
 
+def enough(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows over MIN_PEOPLE or more; those with the most people when no row reaches that."""
+    return table[table["n"] >= min(MIN_PEOPLE, table["n"].max())] if len(table) else table
+
+
 def person_slopes(trajectories: pd.DataFrame) -> pd.DataFrame:
     """Return each person's slope in each condition: subject_id, condition, n_weights, slope_kg_per_week.
 

@@ -8,7 +8,7 @@ import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, SOFT, Figure, look, scales, signed, swarm, weeks, zero_line
+from potato.figures import INK, SOFT, Figure, lines, look, scales, signed, swarm, weeks, zero_line
 from potato.trajectories import EVERYONE, MIN_PEOPLE
 
 _DATASET = "silver/subject_trajectories"
@@ -87,7 +87,12 @@ def cohort_flow(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
     ]
     plot = (
         p9.ggplot(data, p9.aes("study_week", "n", color="group", shape="group", linetype="group"))
-        + p9.geom_line(size=0.9)
+        + lines(
+            data,
+            ["group"],
+            p9.aes("study_week", "n", color="group", linetype="group", group="group"),
+            size=0.9,
+        )
         + p9.geom_point(size=2.6)
         + numbers
         + weeks(frame["study_week"])
@@ -122,7 +127,7 @@ def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
     data = pd.concat([start, frame[[*start.columns]]], ignore_index=True)
     by = data.groupby(["group", "study_week"], as_index=False)
     means = by.agg(mean=("change_from_baseline_kg", "mean"), n=("subject_id", "nunique"))
-    means = means[means["n"] >= min(MIN_PEOPLE, int(means["n"].max()))]
+    means = trajectories.enough(means)
     panels = [] if list(groups) == [EVERYONE] else [p9.facet_wrap("group", nrow=1)]
     plot = (
         p9.ggplot(data, p9.aes("study_week", "change_from_baseline_kg"))
@@ -154,7 +159,7 @@ def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
 
 def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float) -> Figure:
     """Draw the mean change into each week. `table`: group, study_week, n, mean, low, high."""
-    data = table[table["n"] >= MIN_PEOPLE] if (table["n"] >= MIN_PEOPLE).any() else table
+    data = trajectories.enough(table)
     apart = p9.position_dodge(width=0.45)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "mean", color="group", shape="group"))
@@ -200,7 +205,14 @@ def conditions(slopes: pd.DataFrame, table: pd.DataFrame, confidence: float) -> 
     plot = (
         p9.ggplot(dots, p9.aes("x", "slope_kg_per_week"))
         + zero_line()
-        + p9.geom_line(p9.aes(group="subject_id"), color=SOFT, size=0.35, alpha=0.6)
+        + lines(
+            dots,
+            ["subject_id"],
+            p9.aes("x", "slope_kg_per_week", group="subject_id"),
+            color=SOFT,
+            size=0.35,
+            alpha=0.6,
+        )
         + p9.geom_point(p9.aes(color="condition", shape="condition"), size=2.2, alpha=0.8)
         + p9.geom_errorbar(
             p9.aes(x="x", ymin="low", ymax="high"),

@@ -97,7 +97,10 @@ def trajectories(
             row = {"subject_id": f"s{i:03d}", "study_week": week, "group": groups[i % len(groups)]}
             row |= {"condition": condition, "n_weights": 6, "weight_kg": mean}
             row |= {"min_weight_kg": mean - 0.4, "max_weight_kg": mean + 0.4, "closing_weight_kg": mean - 0.1}
-            row |= {"weight_change_kg": None if before is None else mean - before, "baseline_weight_kg": start}
+            row |= {
+                "weight_change_kg": None if before is None else mean - before,
+                "baseline_weight_kg": start,
+            }
             row |= {"change_from_baseline_kg": mean - 0.1 - start, "slope_kg_per_week": slope}
             before = mean
             rows.append(row)
@@ -118,13 +121,20 @@ def project(
     for name, frame in frames.items():
         table = pa.Table.from_pandas(frame, schema=schema.SILVER[name].arrow(), preserve_index=False)
         lake.write(table, folder / "data/silver" / name)
-    entry = {"family": "weight", "rows_read": 1200, "rows_kept": 1190, "rows_quarantined": {"missing_value": 10}}
+    entry = {
+        "family": "weight",
+        "rows_read": 1200,
+        "rows_kept": 1190,
+        "rows_quarantined": {"missing_value": 10},
+    }
     lake.write_json(folder / "data/silver/ledger.json", {"files": {"weight/weight.csv": entry}})
     return folder
 
 
 def without_intake(weights: pd.DataFrame) -> pd.DataFrame:
     """Return the modelling dataset of a study that recorded weights and nothing else."""
-    frame = weights[["subject_id", "study_week", "group", "condition", "weight_kg", "baseline_weight_kg", "n_weights"]]
+    frame = weights[
+        ["subject_id", "study_week", "group", "condition", "weight_kg", "baseline_weight_kg", "n_weights"]
+    ]
     frame = frame.assign(next_week_change_kg=-0.3, days_logged=0, entries=0)
     return frame.reindex(columns=schema.MODELING_DATASET.names)

@@ -7,11 +7,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+
+from potato import associations, models, schema, trajectories
+from potato.models import Training
 from tests import silver_frames
 from tests.silver_frames import TRUTH
-
-from potato import associations, models, trajectories
-from potato.models import Training
 
 COVARIATES = list(TRUTH)
 CONTROLS = ["study_week", "group"]
@@ -84,18 +84,12 @@ def test_within_errors_agree_with_linearmodels_under_the_same_correction(trainin
             cov_type="clustered", cluster_entity=True, debiased=False, group_debias=True
         )
     ours = estimates(training, "fixed_effects")
+    # Without its debiasing linearmodels uses G/(G-1) x (N-1)/N; ours, as CORRECTION says, uses
+    # G/(G-1) x (N-1)/(N-K), where K also counts the intercept.
     n, k = len(data), len(regressors.columns) + 1
-    # linearmodels has G/(G-1) and N/N here; ours, as CORRECTION says, also has (N-1)/(N-K) with the intercept in K.
-    factor = np.sqrt((n - 1) / (n - k))
-    groups = data["subject_id"].nunique()
-    plain = np.sqrt(np.diag(theirs.cov))[:3]
-    scale = np.sqrt(groups / (groups - 1)) if not theirs_has_group_factor(theirs) else 1.0
     np.testing.assert_allclose(ours["estimate"], theirs.params[COVARIATES], rtol=1e-6)
-    np.testing.assert_allclose(ours["std_error"], plain * factor * scale, rtol=1e-6)
-
-
-def theirs_has_group_factor(fit: object) -> bool:
-    return True
+    expected = theirs.std_errors[COVARIATES] * np.sqrt(n / (n - k))
+    np.testing.assert_allclose(ours["std_error"], expected, rtol=1e-6)
 
 
 def test_the_mixed_model_agrees_with_statsmodels_own_formula_interface(training: Training) -> None:
@@ -162,7 +156,7 @@ def test_a_study_without_intake_has_no_estimates_and_one_reason() -> None:
     empty[COVARIATES] = np.nan
     trained = train(empty)
     assert trained.coefficients.empty
-    assert list(trained.coefficients.columns) == list(models.schema.COEFFICIENTS.names)
+    assert list(trained.coefficients.columns) == list(schema.COEFFICIENTS.names)
     assert ("intake_recorded", "all") in checks(trained)
 
 
@@ -215,7 +209,9 @@ def test_a_constant_covariate_is_a_finding() -> None:
 
 def test_people_without_usual_differences_are_a_caution_and_no_crash() -> None:
     frame = silver_frames.modeling(person_sd=0, null_share=0)
-    centred = frame["next_week_change_kg"] - frame.groupby("subject_id")["next_week_change_kg"].transform("mean")
+    centred = frame["next_week_change_kg"] - frame.groupby("subject_id")["next_week_change_kg"].transform(
+        "mean"
+    )
     trained = train(frame.assign(next_week_change_kg=centred))
     cautions = {(f.check, f.verdict) for f in trained.findings if f.model == "mixed_effects"}
     assert ("random_intercept", "caution") in cautions or ("converged", "caution") in cautions

@@ -3,8 +3,9 @@
 Tolerances are three standard errors of one trial, plus what the published figure was rounded by. What
 varies between people is stratified, so the standard error of a moment is what is left: scale noise, missing
 days and who they fall on. Where theory gives it, the formula stands with the constant. Where it does not,
-the constant is the standard deviation of the moment over 80 seeds, and says so. Of 100 further seeds none
-failed a test, so that a failure points at the code and not at chance.
+the constant is the standard deviation of the moment over 80 seeds, and says so. With some fifteen such
+moments a trial of another seed may fail: of 60 further seeds, five failed a test. For the seed
+of the settings every test holds or the code has changed.
 """
 
 from __future__ import annotations
@@ -194,9 +195,12 @@ def test_completers_lose_the_published_pounds_in_each_week(trial: Trial) -> None
     )
 
 
-def test_the_first_week_costs_more_than_twice_any_other(trial: Trial) -> None:
-    losses = trial.weekly_losses([0, 7, 14, 21, 27])
-    assert losses[0] > 2 * losses[1:].max()
+def test_a_few_people_lose_far_more_than_the_rest(trial: Trial) -> None:
+    # Published as a mean beyond the median. Over 80 seeds the skew is -1.2 (sd 0.14); with losses of a normal
+    # shape it would be -0.33 (sd 0.11). The bound is three standard errors away from both.
+    change = trial.people.change.to_numpy(float)
+    assert change.mean() < np.median(change)
+    assert (((change - change.mean()) / change.std()) ** 3).mean() < -0.75
 
 
 def test_daily_weights_scatter_as_much_as_real_ones(trial: Trial) -> None:

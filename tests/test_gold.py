@@ -1,0 +1,229 @@
+"""The gold layer from silver to files: what a study gets, what it does not get and why, and equal bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from potato import lake, schema
+from potato.gold import ModelingPipeline
+from tests import silver_frames
+from tests.silver_frames import PROJECT, TRUTH
+
+CONDITIONS = {"control": -0.2, "diet": -0.4, "activity": 0.0}
+
+
+def run(root: Path, study: str, staging: Path) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POTATO_ROOT", str(root))
+        patch.setenv("POTATO_STAGING", str(staging))
+        pipeline = ModelingPipeline(study)
+        pipeline.load_features()
+        pipeline.train_models()
+        pipeline.validate_models()
+        pipeline.generate_reports()
+        pipeline.save_artifacts()
+    return staging / "data/gold"
+
+
+@pytest.fixture(scope="module")
+def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    return silver_frames.project(folder, "demo", silver_frames.trajectories(), silver_frames.modeling())
+
+
+@pytest.fixture(scope="module")
+def demo(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(demo_root, "demo", tmp_path_factory.mktemp("staging"))
+
+
+@pytest.fixture(scope="module")
+def weights_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    weights = silver_frames.trajectories(people=12, groups=(None,), conditions=CONDITIONS)
+    root = tmp_path_factory.mktemp("krone")
+    silver_frames.project(root, "krone2020", weights, silver_frames.without_intake(weights))
+    return run(root, "krone2020", tmp_path_factory.mktemp("staging"))
+
+
+def load(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def ids(gold: Path, kind: str) -> set[str]:
+    name = "figures/figures.json" if kind == "figures" else "reports/tables.json"
+    return {entry["id"] for entry in load(gold / name)}
+
+
+def test_every_listed_figure_and_table_is_there_and_nothing_else(demo: Path) -> None:
+    figures = {path.stem for path in (demo / "figures").glob("*.svg")}
+    assert figures == ids(demo, "figures") == {path.stem for path in (demo / "figures").glob("*.png")}
+    assert {path.stem for path in (demo / "reports/tables").iterdir()} == ids(demo, "tables")
+
+
+def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
+    assert ids(demo, "figures") == {
+        *("change-by-group", "cohort-flow", "trajectories", "weekly-change"),
+        *("intake-weekly", "dose-response", "forest"),
+    }
+    assert ids(demo, "tables") == {
+        *("cohort-groups", "weekly-change", "group-weeks", "intake-weekly", "food-categories"),
+        *("coefficients", "associations", "diagnostics", "ledger", "quarantine-reasons"),
+    }
+    assert all(page["shown"] for page in load(demo / "reports/pages.json").values())
+
+
+def test_coefficients_have_the_columns_and_types_of_the_dictionary(demo: Path) -> None:
+    table = pq.read_table(demo / "models/coefficients.parquet")
+    assert table.schema.equals(schema.COEFFICIENTS.arrow())
+    assert table.num_rows == 9
+
+
+def test_shown_estimates_are_the_stored_ones_times_a_step(demo: Path) -> None:
+    stored = pd.read_parquet(demo / "models/coefficients.parquet")
+    shown = pd.read_parquet(demo / "reports/tables/coefficients.parquet")
+    steps = {"potato_energy_share": 0.1, "fiber_g_per_1000_kcal": 1.0, "energy_kcal_per_day": 100.0}
+    expected = stored["estimate"] * stored["term"].map(steps)
+    pd.testing.assert_series_equal(shown["estimate"], expected, check_names=False)
+
+
+def test_a_simulated_study_shows_the_truth_and_says_that_it_is_simulated(demo: Path) -> None:
+    shown = pd.read_parquet(demo / "reports/tables/coefficients.parquet")
+    assert shown["truth"].iloc[0] == pytest.approx(0.1 * TRUTH["potato_energy_share"])
+    numbers = load(demo / "reports/numbers.json")
+    assert "A program made these data" in numbers["study"]["notice"]
+    assert "simulated" in numbers["answer"]["headline"]
+    assert numbers["methods"]["assumptions"].startswith("- Effect of 10 percentage points more")
+
+
+def test_weights_without_diaries_give_everything_about_weight(weights_only: Path) -> None:
+    assert ids(weights_only, "figures") == {
+        *("change-by-group", "cohort-flow", "trajectories", "weekly-change", "conditions")
+    }
+    assert ids(weights_only, "tables") == {
+        *("cohort-groups", "weekly-change", "condition-slopes", "ledger", "quarantine-reasons")
+    }
+
+
+def test_weights_without_diaries_say_why_intake_is_left_out(weights_only: Path) -> None:
+    pages = load(weights_only / "reports/pages.json")
+    hidden = {name for name, page in pages.items() if not page["shown"]}
+    assert hidden == {"intake", "models"}
+    assert "recorded no intake" in pages["intake"]["reason"]
+    numbers = load(weights_only / "reports/numbers.json")
+    assert "recorded no intake" in numbers["answer"]["diet"]
+    assert numbers["study"]["notice"] == ""
+    assert numbers["methods"]["assumptions"] == ""
+    assert pq.read_table(weights_only / "models/coefficients.parquet").num_rows == 0
+
+
+def test_conditions_that_everybody_met_in_the_same_weeks_are_not_told_apart_from_time(
+    weights_only: Path,
+) -> None:
+    assert "passing of time" in load(weights_only / "reports/numbers.json")["answer"]["caveat"]
+
+
+def test_numbers_have_the_same_names_in_every_study(demo: Path, weights_only: Path) -> None:
+    def names(gold: Path) -> set[tuple[str, str]]:
+        return {
+            (part, name) for part, values in load(gold / "reports/numbers.json").items() for name in values
+        }
+
+    assert names(demo) == names(weights_only)
+
+
+def test_the_headline_states_the_mean_of_the_data(demo: Path) -> None:
+    weights = silver_frames.trajectories()
+    mean = weights.groupby("subject_id")["change_from_baseline_kg"].last().mean()
+    headline = load(demo / "reports/numbers.json")["answer"]["headline"]
+    assert f"lost {abs(mean):.1f} kg ({abs(mean) / 0.45359237:.1f} lb)" in headline
+    assert "40 of 40 lost weight" in headline
+
+
+def test_sentences_hold_no_number_that_is_none(demo: Path, weights_only: Path) -> None:
+    for gold in (demo, weights_only):
+        text = (gold / "reports/numbers.json").read_text(encoding="utf-8")
+        assert "nan" not in text.lower().replace("finance", "")
+        assert "-0." not in text, "a minus sign is no hyphen"
+
+
+def test_the_gate_is_in_the_manifest(demo: Path) -> None:
+    manifest = load(demo / "reports/manifest.json")
+    assert {verdict["dataset"] for verdict in manifest["contracts"]} == {"gold/coefficients"}
+    assert len(manifest["contracts"]) == pq.read_table(demo / "models/diagnostics.parquet").num_rows
+    assert not [v for v in manifest["contracts"] if v["severity"] == "error"]
+
+
+def test_the_manifest_names_inputs_outputs_and_where_estimates_come_from(demo: Path, demo_root: Path) -> None:
+    manifest = load(demo / "reports/manifest.json")
+    silver = demo_root / "data/silver"
+    assert manifest["inputs"]["silver/modeling_dataset"] == lake.fingerprint(silver / "modeling_dataset")
+    assert manifest["outputs"]["gold/coefficients"]["rows"] == 9
+    sources = manifest["column_lineage"]["gold/coefficients"]["estimate"]
+    assert {"dataset": "silver/modeling_dataset", "column": "next_week_change_kg"} in sources
+
+
+def test_every_figure_names_the_fingerprint_of_what_it_shows(demo: Path) -> None:
+    manifest = load(demo / "reports/manifest.json")
+    known = manifest["inputs"] | {name: output["fingerprint"] for name, output in manifest["outputs"].items()}
+    for entry in (*load(demo / "figures/figures.json"), *load(demo / "reports/tables.json")):
+        assert entry["source"]["fingerprint"] == known[entry["source"]["dataset"]]
+
+
+def test_metrics_are_flat_numbers(demo: Path) -> None:
+    metrics = load(demo / "reports/metrics.json")
+    assert metrics["n_subjects"] == 40
+    assert all(isinstance(value, int | float) for value in metrics.values())
+
+
+def test_two_runs_write_the_same_bytes(demo: Path, demo_root: Path, tmp_path: Path) -> None:
+    again = run(demo_root, "demo", tmp_path)
+    assert lake.fingerprint(again) == lake.fingerprint(demo)
+
+
+def test_one_person_is_a_study_without_models_and_without_a_crash(tmp_path: Path) -> None:
+    weights = silver_frames.trajectories(people=1, weeks=8, groups=(None,))
+    changes = silver_frames.modeling(people=1, weeks=7, groups=(None,), null_share=0)
+    root = tmp_path / "project"
+    root.mkdir()
+    gold = run(silver_frames.project(root, "demo", weights, changes), "demo", tmp_path / "staging")
+    pages = load(gold / "reports/pages.json")
+    assert pages["intake"]["shown"]
+    assert not pages["models"]["shown"]
+    assert "1 person" in pages["models"]["reason"]
+    assert (
+        "The one person with two weigh-ins lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
+    )
+
+
+def test_a_study_that_lasted_one_week_is_reported(tmp_path: Path) -> None:
+    weights = silver_frames.trajectories(people=6, weeks=1)
+    root = tmp_path / "project"
+    root.mkdir()
+    project = silver_frames.project(root, "demo", weights, silver_frames.modeling().iloc[:0])
+    gold = run(project, "demo", tmp_path / "staging")
+    assert "weekly-change" not in ids(gold, "figures")
+    assert "two weeks in a row" in load(gold / "reports/numbers.json")["trajectories"]["sentence"]
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[dict[str, Any]]:
+    notebook = load(PROJECT / "notebooks/gold.ipynb")
+    return list(notebook["cells"])
+
+
+def test_the_notebook_keeps_no_outputs(cells: list[dict[str, Any]]) -> None:
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+
+
+def test_the_notebook_says_before_each_step_what_it_is_for(cells: list[dict[str, Any]]) -> None:
+    kinds = [cell["cell_type"] for cell in cells]
+    parameters = next(i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", []))
+    for i, kind in enumerate(kinds):
+        if kind == "code" and i != parameters:
+            assert kinds[i - 1] == "markdown", cells[i]["id"]

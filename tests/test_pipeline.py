@@ -1,0 +1,183 @@
+"""The whole pipeline under DVC: what reruns, what is byte-identical, and what a person sees when it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from bs4 import BeautifulSoup
+
+from potato import lake
+
+from .conftest import SHARED, copy_project
+
+STAGES = ["simulate", "bronze", "silver", "gold", "report"]
+
+
+def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("POTATO_", "OTEL_", "OPENLINEAGE_", "MLFLOW_"))}
+    clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
+    clean.pop("TRACEPARENT", None)
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project, env=clean, capture_output=True, text=True, check=False
+    )
+
+
+def repro(project: Path, *arguments: str) -> list[str]:
+    """Run `dvc repro` and return the stages that ran."""
+    done = dvc(project, "repro", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [name for name in STAGES if f"Running stage '{name}'" in done.stdout]
+
+
+def fingerprints(project: Path) -> dict[str, str]:
+    layers = ("data/bronze", "data/silver", "data/quarantine", "data/gold")
+    return {
+        path.relative_to(project).as_posix(): lake.file_sha256(path)
+        for layer in layers
+        for path in sorted((project / layer).rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project in which the demo study has run."""
+    project = copy_project(tmp_path_factory.mktemp("demo"))
+    (project / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
+    assert repro(project) == STAGES
+    yield project
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_demo_study_becomes_a_site_with_nine_pages(demo: Path) -> None:
+    pages = {path.stem for path in (demo / "_site").glob("*.html")}
+    assert pages == {
+        "index", "cohort", "trajectories", "intake", "models", "data-quality", "lineage", "run", "methods",
+    }  # fmt: skip
+    first = BeautifulSoup((demo / "_site/index.html").read_text(), "html.parser").get_text(" ")
+    assert "This study is simulated" in first
+
+
+def test_after_a_run_nothing_is_left_to_do(demo: Path) -> None:
+    assert "up to date" in dvc(demo, "status").stdout
+    assert repro(demo) == []
+
+
+def test_one_run_has_one_id_from_its_stages_to_the_foot_of_each_page(demo: Path) -> None:
+    run_id = json.loads((demo / "runs/latest/run.json").read_text())["run_id"]
+    history = [json.loads(line) for line in (demo / "runs/index.jsonl").read_text().splitlines()]
+    of_run = {entry["stage"] for entry in history if entry["run_id"] == run_id and entry["status"] == "ran"}
+    logged = [json.loads(line) for line in (demo / "runs/latest/logs.jsonl").read_text().splitlines()]
+    spans = [json.loads(line) for line in (demo / "runs/latest/traces.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (demo / "runs/latest/lineage.jsonl").read_text().splitlines()]
+    assert of_run == set(STAGES)
+    assert {line["run_id"] for line in logged} == {run_id}
+    assert {span["trace_id"] for span in spans} == {run_id.replace("-", "")}
+    assert {event["run"]["facets"]["parent"]["run"]["runId"] for event in events} == {run_id}
+    for page in (demo / "_site").glob("*.html"):
+        assert run_id in page.read_text(), page.name
+
+
+def test_every_table_of_the_report_can_be_followed_to_a_raw_row(demo: Path) -> None:
+    trajectory = pq.read_table(demo / "data/silver/subject_trajectories").to_pylist()[0]
+    sources = lake.read_json(demo / "data/silver/manifest.json")["column_lineage"]["silver/subject_trajectories"]
+    assert {"dataset": "bronze/weight", "column": "weight"} in sources["weight_kg"]
+    row = next(
+        r for r in pq.read_table(demo / "data/bronze/weight").to_pylist() if r["subject_id"] == trajectory["subject_id"]
+    )
+    line = (demo / "data/raw/demo" / row["source_file"]).read_text().splitlines()[row["source_row"] - 1]
+    assert line.split(",")[:3] == [row["subject_id"], row["date"], row["weight"]]
+
+
+def test_the_ledger_balances_for_every_raw_file(demo: Path) -> None:
+    files = lake.read_json(demo / "data/silver/ledger.json")["files"]
+    raw = {path.relative_to(demo / "data/raw/demo").as_posix(): path for path in (demo / "data/raw/demo").rglob("*.csv")}
+    assert files.keys() == raw.keys()
+    for name, file in files.items():
+        assert file["rows_read"] == len(raw[name].read_text().splitlines()) - 1
+        assert file["rows_read"] == file["rows_kept"] + sum(file["rows_quarantined"].values())
+
+
+def test_metrics_plots_and_the_graph_say_something(demo: Path) -> None:
+    assert "mean_change_kg" in dvc(demo, "metrics", "show").stdout
+    assert "gold" in dvc(demo, "dag").stdout
+    done = dvc(demo, "plots", "show")
+    assert done.returncode == 0, done.stderr
+    assert (demo / "dvc_plots/index.html").is_file()
+
+
+# The tests below change the project; each leaves it as it found it, in whatever order they run.
+
+
+def test_forcing_every_stage_gives_the_same_bytes(demo: Path) -> None:
+    before = fingerprints(demo)
+    notebooks = {p.name: p.read_bytes() for p in (demo / "runs/latest/notebooks").glob("*.ipynb")}
+    assert repro(demo, "--force") == STAGES
+    assert fingerprints(demo) == before
+    assert {p.name: p.read_bytes() for p in (demo / "runs/latest/notebooks").glob("*.ipynb")} == notebooks
+
+
+def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(demo: Path) -> None:
+    module = demo / "potato/silver.py"
+    original = module.read_text()
+    module.write_text(original + "\n# a line\n")
+    assert repro(demo) == ["silver", "gold", "report"]
+    module.write_text(original)
+    repro(demo)
+
+
+def test_a_gold_parameter_reruns_gold_and_report_only(demo: Path) -> None:
+    change(demo / "params.yaml", "confidence: 0.95", "confidence: 0.9")
+    assert repro(demo) == ["gold", "report"]
+    page = (demo / "_site/run.html").read_text()
+    assert "cached" in page
+    change(demo / "params.yaml", "confidence: 0.9", "confidence: 0.95")
+    repro(demo)
+
+
+def test_a_failing_stage_shows_one_screen_without_a_traceback(demo: Path) -> None:
+    before = fingerprints(demo)
+    change(demo / "studies/demo.yaml", "weight: weight", "weight: wieght")
+    done = dvc(demo, "repro")
+    screen = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "no column 'wieght'" in screen
+    assert "nearest" in screen
+    assert "Traceback" not in screen
+    assert fingerprints(demo) == before
+    change(demo / "studies/demo.yaml", "weight: wieght", "weight: weight")
+    repro(demo)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real data of ../shared/data is not on this machine")
+def test_the_krone_study_has_a_report_without_an_intake_page(tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    (project / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
+    change(project / "studies/krone2020.yaml", "../shared/data/krone2020", str(SHARED / "krone2020"))
+    change(project / "params.yaml", "study: demo", "study: krone2020")
+    assert repro(project) == STAGES
+    pages = {path.stem for path in (project / "_site").glob("*.html")}
+    assert "trajectories" in pages
+    assert not {"intake", "models"} & pages
+    overview = BeautifulSoup((project / "_site/index.html").read_text(), "html.parser").get_text(" ")
+    assert "simulated" not in overview
+    metrics = lake.read_json(project / "data/gold/reports/metrics.json")
+    assert (metrics["n_subjects"], metrics["n_weights"]) == (12, 695)
+    assert pq.read_table(project / "data/gold/models/coefficients.parquet").num_rows == 0
+    slopes = pq.read_table(project / "data/gold/reports/tables/condition-slopes.parquet").to_pylist()
+    found = {row["condition"]: row["estimate"] for row in slopes}
+    assert found["control"] == pytest.approx(-0.22, abs=0.03)
+    assert found["diet"] == pytest.approx(-0.40, abs=0.03)
+    assert found["activity"] == pytest.approx(-0.01, abs=0.03)
