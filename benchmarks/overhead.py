@@ -73,7 +73,10 @@ def main() -> None:
         for pair in range(1, pairs + 1):
             whole, notebooks = pipeline(folder, environment), plain(folder, environment)
             ratios.append(whole / notebooks)
-            print(f"pair {pair}: pipeline {whole:5.1f} s, plain papermill {notebooks:5.1f} s, ratio {ratios[-1]:.2f}", flush=True)
+            print(
+                f"pair {pair}: pipeline {whole:5.1f} s, plain papermill {notebooks:5.1f} s, ratio {ratios[-1]:.2f}",
+                flush=True,
+            )
     ratio = statistics.median(ratios)
     print(f"the pipeline takes {ratio:.2f} times as long as its notebooks alone (at most {LIMIT} is wanted)")
     sys.exit(ratio > LIMIT)

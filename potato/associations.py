@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ COLUMNS = (
     "unit",
     "sentence",
 )
+CLEAR = 0.05
 _MIN_PEOPLE = 5
 
 
@@ -60,12 +62,7 @@ def spearman(frame: pd.DataFrame, outcome: str, variables: Sequence[str]) -> pd.
         rho, p = float(result.statistic), float(result.pvalue)
         rows.append(("spearman", name, None, None, rho, rho, p, len(people), "rank correlation"))
     table = _with_holm(rows)
-    table["sentence"] = [
-        f"People with more {_label(r.variable)} {_direction(r.estimate)} (rank correlation"
-        f" {words.number(r.estimate, '+.2f')}, {words.people(r.n)}, {words.p_text(r.p_holm)} after Holm's"
-        " correction)."
-        for r in words.rows(table)
-    ]
+    table["sentence"] = [_correlated(row) for row in words.rows(table)]
     return table[list(COLUMNS)]
 
 
@@ -86,16 +83,9 @@ def mann_whitney(people: pd.DataFrame, variable: str, groups: Sequence[str]) -> 
         result = stats.mannwhitneyu(first, second, alternative="two-sided")
         shift = float(np.median(np.subtract.outer(first, second)))
         n = len(first) + len(second)
-        rows.append(
-            ("mann_whitney", variable, a, b, shift, float(result.statistic), float(result.pvalue), n, "kg")
-        )
+        rows.append(("mann_whitney", variable, a, b, shift, float(result.statistic), float(result.pvalue), n, "kg"))
     table = _with_holm(rows)
-    table["sentence"] = [
-        f"A person of “{r.group_a}” typically lost {abs(r.estimate):.1f} kg"
-        f" {'more' if r.estimate < 0 else 'less'} than one of “{r.group_b}” ({words.people(r.n)},"
-        f" {words.p_text(r.p_holm)} after Holm's correction)."
-        for r in words.rows(table)
-    ]
+    table["sentence"] = [_compared(row) for row in words.rows(table)]
     return table[list(COLUMNS)]
 
 
@@ -110,11 +100,29 @@ def _with_holm(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     return table
 
 
-def _direction(rho: float) -> str:
-    return "tended to lose more weight" if rho < 0 else "tended to lose less weight"
+def _correlated(row: Any) -> str:
+    behind = f"rank correlation {words.number(row.estimate, '+.2f')}, {_behind(row)}"
+    if row.p_holm >= CLEAR:
+        return f"No clear relation of {_label(row.variable)} with weight change ({behind})."
+    more = "more" if row.estimate < 0 else "less"
+    return f"People with more {_label(row.variable)} tended to lose {more} weight ({behind})."
+
+
+def _compared(row: Any) -> str:
+    if row.p_holm >= CLEAR:
+        return f"No clear difference between “{row.group_a}” and “{row.group_b}” ({_behind(row)})."
+    more = "more" if row.estimate < 0 else "less"
+    return (
+        f"A person of “{row.group_a}” typically lost {abs(row.estimate):.1f} kg {more} than one of"
+        f" “{row.group_b}” ({_behind(row)})."
+    )
+
+
+def _behind(row: Any) -> str:
+    return f"{words.people(row.n)}, {words.p_text(row.p_holm)} after Holm's correction"
 
 
 def _label(variable: str) -> str:
     if variable.startswith("entries_"):
-        return f"{variable.removeprefix('entries_')} entries a day"
+        return f"diary entries a day that name {variable.removeprefix('entries_')}"
     return words.term(variable).label.lower()

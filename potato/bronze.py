@@ -152,7 +152,7 @@ class CSVLoader:
         extras = [(i, name) for i, name in enumerate(file.header) if i not in positions.values()]
         columns["source_file"] += [file.name] * len(file.rows)
         columns["source_row"] += [number for number, _ in file.rows]
-        padded = [cells if len(cells) >= width else cells + [None] * (width - len(cells)) for _, cells in file.rows]
+        padded: list[list[str | None]] = [[*cells, *[None] * (width - len(cells))] for _, cells in file.rows]
         for name in schema.FAMILIES[file.family].names:
             position = positions.get(name)
             columns[name] += [None] * len(padded) if position is None else [cells[position] for cells in padded]

@@ -163,7 +163,7 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
 
 
 def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> ir.Table:
-    """Return the rows of `typed` with the reason why a row can't be used, null if it can: column, value, reason, rule."""
+    """Return the rows of `typed` with column, value, reason and rule: why a row can't be used, null if it can."""
     rules = _rules(rows, family, mapping, study)
     first = ibis.cases(*((rule.broken, number_) for number_, rule in enumerate(rules)), else_=-1)
     rows = rows.mutate(_rule=first.cast("int32"))
@@ -204,7 +204,9 @@ def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
 
 
 def _decoded(column: ir.StringValue, codes: dict[str, str]) -> ir.StringValue:
-    return ibis.cases(*((column == code, meaning) for code, meaning in codes.items()), else_=column) if codes else column
+    return (
+        ibis.cases(*((column == code, meaning) for code, meaning in codes.items()), else_=column) if codes else column
+    )
 
 
 def _number_rules(raw: ir.StringValue, value: ir.FloatingValue, field: schema.Field, *, required: bool) -> list[Rule]:

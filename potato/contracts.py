@@ -26,7 +26,8 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
 
     made: list[Any] = [
         gxe.ExpectTableColumnsToMatchOrderedList(
-            column_list=dataset.names, meta=_meta("error", f"{dataset.name} has the columns of the dictionary, in order.")
+            column_list=dataset.names,
+            meta=_meta("error", f"{dataset.name} has the columns of the dictionary, in order."),
         ),
         gxe.ExpectTableRowCountToBeBetween(
             min_value=at_least,

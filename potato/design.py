@@ -103,9 +103,7 @@ def sample(frame: pd.DataFrame, outcome: str, covariates: Sequence[str], control
     recorded = [c for c in covariates if c in rows and rows[c].notna().any()]
     for name in covariates if recorded else ():
         if name not in recorded:
-            findings.append(
-                Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out.")
-            )
+            findings.append(Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out."))
     missing = {name: int(rows[name].isna().sum()) for name in recorded if rows[name].isna().any()}
     kept = rows.dropna(subset=recorded).sort_values(["subject_id", "study_week"]).reset_index(drop=True)
     varying = [c for c in recorded if kept[c].nunique() > 1]
@@ -225,10 +223,7 @@ def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Arr
     findings = []
     for name in sample.covariates:
         if name in empty:
-            text = (
-                f"{name} does not vary within any person: a comparison of a person with themselves can't"
-                " see it."
-            )
+            text = f"{name} does not vary within any person: a comparison of a person with themselves can't see it."
             findings.append(Finding("varies_within_people", model, "caution", text))
         elif name in moved:
             others = " and ".join(sorted(moved - {name} - empty)) or "the other columns"

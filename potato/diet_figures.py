@@ -21,8 +21,11 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
     `weekly` holds the weekly features with a group on each row.
     """
     long = weekly.melt(["group", "study_week"], list(variables), "variable", "value").dropna(subset=["value"])
-    data = long.groupby(["variable", "group", "study_week"], as_index=False)["value"].agg(
-        n="size", low=lambda v: v.quantile(0.25), middle="median", high=lambda v: v.quantile(0.75)
+    data: pd.DataFrame = long.groupby(["variable", "group", "study_week"], as_index=False).agg(
+        n=("value", "size"),
+        low=("value", lambda v: v.quantile(0.25)),
+        middle=("value", "median"),
+        high=("value", lambda v: v.quantile(0.75)),
     )
     data = trajectories.enough(data)
     panel = {name: words.term(name).axis for name in variables}
@@ -66,9 +69,7 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         + zero_line()
         + p9.geom_point(color="#0072B2", alpha=0.35, size=1.5, stroke=0)
         + p9.geom_line(p9.aes("x", "mean"), means, inherit_aes=False, color=INK, size=0.6, linetype="dashed")
-        + p9.geom_linerange(
-            p9.aes(x="x", ymin="low", ymax="high"), means, inherit_aes=False, size=1, color=INK
-        )
+        + p9.geom_linerange(p9.aes(x="x", ymin="low", ymax="high"), means, inherit_aes=False, size=1, color=INK)
         + p9.geom_point(p9.aes("x", "mean"), means, inherit_aes=False, size=3, shape="D", color=INK)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x=f"{term.axis}, this week", y="Weight change into the next week, kg")

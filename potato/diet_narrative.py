@@ -26,9 +26,7 @@ _COMPARISON = {
 NO_INTAKE = "This study recorded no intake, so nothing can be said about what people ate."
 
 
-def diet(
-    training: Training, truth: Mapping[str, float], settings: Settings, slopes: pd.DataFrame | None
-) -> str:
+def diet(training: Training, truth: Mapping[str, float], settings: Settings, slopes: pd.DataFrame | None) -> str:
     """Return answer.diet: what the primary model says for each covariate, or why nothing can be said."""
     table, confidence = training.coefficients, settings.gold.confidence
     if table.empty:
@@ -42,10 +40,7 @@ def diet(
     known = rows[rows["term"].isin(list(truth))]
     if len(known):
         held = sum(r.conf_low <= truth[r.term] <= r.conf_high for r in words.rows(known))
-        text += (
-            f" Of the {words.spelled(len(known))} effects that the simulation was made with,"
-            f" {words.spelled(held)} "
-        )
+        text += f" Of the {words.spelled(len(known))} effects that the simulation was made with, {words.spelled(held)} "
         text += "lie inside these intervals."
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
 
@@ -121,11 +116,10 @@ def _effect(row: Any, confidence: float) -> str:
         return f"weeks with {term.step_text} were followed by no clear difference in weight change ({ends})"
     more = "more" if value < 0 else "less"
     near, far = sorted((abs(low), abs(high)))
-    return (
-        f"weeks with {term.step_text} were followed by {abs(value):.2f} kg"
-        f" ({abs(value) * words.LB_PER_KG:.2f} lb) {more} loss ({confidence:.0%} interval {near:.2f} to"
-        f" {far:.2f} kg)"
-    )
+    spec = ".2f" if min(near, abs(value)) >= 0.005 else ".3f"
+    lost = f"{abs(value):{spec}} kg ({abs(value) * words.LB_PER_KG:{spec}} lb) {more} loss"
+    within = f"{confidence:.0%} interval {near:{spec}} to {far:{spec}} kg"
+    return f"weeks with {term.step_text} were followed by {lost} ({within})"
 
 
 def _agreement(table: pd.DataFrame) -> str:
@@ -145,7 +139,4 @@ def _agreement(table: pd.DataFrame) -> str:
 def _described(values: BaseModel) -> list[str]:
     fields = type(values).model_fields
     told = {name: fields[name].description or name.replace("_", " ") for name in fields}
-    return [
-        f"- {told[name][:1].upper()}{told[name][1:]}: {value:,g}."
-        for name, value in values.model_dump().items()
-    ]
+    return [f"- {told[name][:1].upper()}{told[name][1:]}: {value:,g}." for name, value in values.model_dump().items()]

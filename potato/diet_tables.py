@@ -35,9 +35,7 @@ def intake_weekly(weekly: pd.DataFrame) -> Table:
         Column("potato_energy_share", "Potato share", ".0%"),
     )
     caption = "Means over people with a diary in that week; each person's values are per logged day."
-    return build(
-        "intake-weekly", "intake", "Intake by week", caption, "silver/weekly_features", columns, table
-    )
+    return build("intake-weekly", "intake", "Intake by week", caption, "silver/weekly_features", columns, table)
 
 
 def food_categories(weekly: pd.DataFrame) -> Table:
@@ -61,9 +59,7 @@ def food_categories(weekly: pd.DataFrame) -> Table:
         Column("share", "Weeks with any", ".0%"),
     )
     caption = "Diary entries that name each kind of food; an entry that names two counts in both."
-    return build(
-        "food-categories", "intake", "Kinds of food", caption, "silver/weekly_features", columns, rows
-    )
+    return build("food-categories", "intake", "Kinds of food", caption, "silver/weekly_features", columns, rows)
 
 
 def coefficients(table: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Table:
@@ -98,9 +94,7 @@ def coefficients(table: pd.DataFrame, confidence: float, truth: Mapping[str, flo
         "Effect of a step of each covariate on next week's weight change. “From” and “to” are the ends of"
         f" the {confidence:.0%} interval; negative goes with losing more."
     )
-    return build(
-        "coefficients", "models", "Estimates of the models", caption, "gold/coefficients", columns, frame
-    )
+    return build("coefficients", "models", "Estimates of the models", caption, "gold/coefficients", columns, frame)
 
 
 def associations(table: pd.DataFrame) -> Table:
@@ -110,9 +104,7 @@ def associations(table: pd.DataFrame) -> Table:
     def what(row: Any) -> str:
         if row.test == "mann_whitney":
             return f"{row.group_a} against {row.group_b}"
-        return words.term(row.variable).label + (
-            ", entries a day" if row.variable.startswith("entries_") else ""
-        )
+        return words.term(row.variable).label + (", entries a day" if row.variable.startswith("entries_") else "")
 
     frame = table.assign(name=table["test"].map(names), what=[what(row) for row in words.rows(table)])
     columns = (
@@ -148,7 +140,6 @@ def diagnostics(table: pd.DataFrame) -> Table:
         Column("sentence", "In words"),
     )
     caption = (
-        "What was checked before the estimates were published. A caution is published with them; a fail stops"
-        " the run."
+        "What was checked before the estimates were published. A caution is published with them; a fail stops the run."
     )
     return build("diagnostics", "models", "Checks of the models", caption, "gold/diagnostics", columns, frame)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import platform
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,17 @@ from potato import settings
 from potato.errors import PotatoError
 
 # The modules that a run can't do without, by the package that brings them.
-_MODULES = ("papermill", "ipykernel", "dvc", "ibis", "duckdb", "statsmodels", "plotnine", "great_expectations", "mlflow")
+_MODULES = (
+    "papermill",
+    "ipykernel",
+    "dvc",
+    "ibis",
+    "duckdb",
+    "statsmodels",
+    "plotnine",
+    "great_expectations",
+    "mlflow",
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,6 @@ def _guard(name: str, check: Callable[[Path], str], root: Path) -> Check:
 
 
 def _python(root: Path) -> str:
-    if sys.version_info < (3, 11):
-        raise PotatoError(
-            "This Python is too old.",
-            expected="3.11 or newer",
-            found=platform.python_version(),
-            hint="install a newer Python, remove .venv and type `make run`",
-        )
     return platform.python_version()
 
 

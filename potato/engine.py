@@ -18,6 +18,6 @@ def connect() -> ibis.BaseBackend:
 
 
 def table(connection: ibis.BaseBackend, folder: Path, name: str) -> ibis.Table:
-    """Return the dataset in `folder` as a table of `connection` called `name`; its rows are read only when asked for."""
+    """Return the dataset in `folder` as a table of `connection` called `name`; nothing is read yet."""
     lake.require(folder)
     return connection.read_parquet(str(folder / "*.parquet"), table_name=name)

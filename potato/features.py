@@ -60,7 +60,9 @@ def subject_weeks(cleaned: Cleaned) -> ir.Table:
     dated = weight.join(cleaned.first_days(), "subject_id")
     dated = dated.mutate(study_week=_week(dated.day_number - dated.first_day))
     conditions = dated.group_by(_KEY).aggregate(low=dated.condition.min(), high=dated.condition.max())
-    conditions = conditions.mutate(condition=ibis.ifelse(conditions.low == conditions.high, conditions.low, ibis.null(str)))
+    conditions = conditions.mutate(
+        condition=ibis.ifelse(conditions.low == conditions.high, conditions.low, ibis.null(str))
+    )
     return (
         weeks.left_join(groups, "subject_id")
         .drop("subject_id_right")

@@ -79,9 +79,7 @@ class ModelingPipeline:
         self.weights, self.groups = trajectories.with_groups(self.frames["subject_trajectories"])
         self.weekly, _ = trajectories.with_groups(self.frames["weekly_features"])
         self.people = trajectories.people(self.weights)
-        counts = {
-            name: {"rows": len(f), "people": f["subject_id"].nunique()} for name, f in self.frames.items()
-        }
+        counts = {name: {"rows": len(f), "people": f["subject_id"].nunique()} for name, f in self.frames.items()}
         return pd.DataFrame.from_dict(counts, orient="index")
 
     def train_models(self) -> Table:
@@ -114,12 +112,8 @@ class ModelingPipeline:
         from potato import weight_figures
 
         options, weights = self.options, self.weights
-        self.by_week = trajectories.summarise(
-            weights, "weight_change_kg", ["group", "study_week"], options.confidence
-        )
-        self.everyone = trajectories.summarise(
-            weights, "weight_change_kg", ["study_week"], options.confidence
-        )
+        self.by_week = trajectories.summarise(weights, "weight_change_kg", ["group", "study_week"], options.confidence)
+        self.everyone = trajectories.summarise(weights, "weight_change_kg", ["study_week"], options.confidence)
         slopes = trajectories.person_slopes(weights) if weights["condition"].notna().any() else None
         self.slopes = None if slopes is None else trajectories.condition_slopes(slopes, options.confidence)
         self._add(
@@ -140,16 +134,12 @@ class ModelingPipeline:
         from potato import diet_figures
 
         options, sample = self.options, self.training.sample
-        recorded = [
-            name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()
-        ]
+        recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.groups, recorded))
         if sample.covariates and sample.n_obs >= 12:
             self._add(
-                diet_figures.dose_response(
-                    sample.frame, sample.covariates[0], options.outcome, options.confidence
-                )
+                diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
             )
         if len(self.training.coefficients):
             self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
@@ -220,9 +210,7 @@ class ModelingPipeline:
             manifest.add_input(f"silver/{name}", lake.input(f"data/silver/{name}"))
         manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
         self._save_models(manifest)
-        fingerprints = manifest.inputs | {
-            name: output["fingerprint"] for name, output in manifest.outputs.items()
-        }
+        fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
         for figure in self.figures.values():
             for kind, content in figure.files.items():
                 lake.output(f"data/gold/figures/{figure.id}.{kind}").write_bytes(content)
@@ -233,9 +221,7 @@ class ModelingPipeline:
         listed = [table.entry(fingerprints[table.dataset]) for table in self.tables.values()]
         lake.write_json(lake.output("data/gold/reports/tables.json"), listed)
         lake.write_json(lake.output("data/gold/reports/numbers.json"), self.numbers)
-        lake.write_json(
-            lake.output("data/gold/reports/pages.json"), narrative.pages(self.weekly, self.training)
-        )
+        lake.write_json(lake.output("data/gold/reports/pages.json"), narrative.pages(self.weekly, self.training))
         lake.write_json(lake.output("data/gold/reports/metrics.json"), self.metrics())
         self._save_plots()
         manifest.metrics = self.metrics()
@@ -259,9 +245,7 @@ class ModelingPipeline:
         if len(self.training.coefficients):
             sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]
             numbers = [
-                c.name
-                for c in schema.COEFFICIENTS.columns
-                if pa.types.is_floating(c.type) or c.name.startswith("n_")
+                c.name for c in schema.COEFFICIENTS.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")
             ]
             manifest.column_lineage["gold/coefficients"] = dict.fromkeys(numbers, sources)
 

@@ -22,7 +22,7 @@ from potato.design import INTERCEPT, Array, Design, Finding, Sample
 
 CORRECTION = (
     "Standard errors of ols_cluster and fixed_effects are clustered by person, with the small-sample factor"
-    " G/(G-1) × (N-1)/(N-K): G people, N subject-weeks, K estimated columns with the intercept. People's own"
+    " G/(G-1) × (N-1)/(N-K): G people, N person-weeks, K estimated columns with the intercept. People's own"
     " levels are nested in the clusters and do not count in K. The intervals use the t distribution with G-1"
     " degrees of freedom. Those of mixed_effects (restricted maximum likelihood) use the normal distribution."
 )
@@ -104,10 +104,7 @@ def fixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
     alone = sample.n_obs - within.n_obs
     findings = list(made.findings)
     if alone:
-        text = (
-            f"{alone} of {sample.n_obs} subject-weeks are a person's only one and can't be compared with"
-            " another."
-        )
+        text = f"{alone} of {sample.n_obs} person-weeks are a person's only one and can't be compared with another."
         findings.append(Finding("single_weeks", "fixed_effects", "pass", text, float(alone)))
     return _clustered("fixed_effects", made), findings
 
@@ -135,12 +132,10 @@ def mixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
     findings = list(made.findings)
     share = variance / (variance + residual) if residual > 0 else 0.0
     if share < 1e-4:
-        text = (
-            "People do not differ in their usual weekly change beyond noise: this model equals a pooled"
-            " regression."
-        )
+        text = "People do not differ in their usual weekly change beyond noise: this model equals a pooled regression."
         findings.append(Finding("random_intercept", "mixed_effects", "caution", text, share, 1e-4))
     estimates = back @ params
+    fitted = made.x @ estimates
     details = {"group_variance": variance, "residual_variance": residual, "intraclass_correlation": share}
     fit = Fit(
         "mixed_effects",
@@ -151,8 +146,8 @@ def mixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
         None,
         len(made.y),
         made.n_subjects,
-        np.asarray(result.resid),
-        made.y - np.asarray(result.resid),
+        made.y - fitted,
+        fitted,
         details,
     )
     return fit, findings
@@ -188,8 +183,7 @@ def train(
     fits: dict[str, Fit] = {}
     if not sample.covariates:
         text = (
-            "No recorded intake varies from week to week, so there is nothing to explain weight by: no model"
-            " is fitted."
+            "No recorded intake varies from week to week, so there is nothing to explain weight by: no model is fitted."
         )
         findings.append(Finding("intake_recorded", "all", "caution", text))
     for name, estimator in MODELS.items() if sample.covariates else ():
@@ -201,7 +195,7 @@ def train(
         try:
             fit, notes = estimator(sample)
         except (ArithmeticError, np.linalg.LinAlgError) as error:
-            text = f"{name} gave no trustworthy estimate ({error}): it is left out."
+            text = f"{words.MODELS[name]} gave no trustworthy estimate ({error}): it is left out."
             findings.append(Finding("converged", name, "caution", text))
             continue
         findings += notes
@@ -218,17 +212,15 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     """Return why `name` can't be fitted to `sample`, or None when it can."""
     people = sample.n_subjects
     if people < min_subjects:
-        text = (
-            f"{words.people(people)} with enough weeks: with fewer than {min_subjects} no estimate is made."
-        )
+        text = f"{words.people(people)} with enough weeks: with fewer than {min_subjects} no estimate is made."
         return Finding("enough_people", name, "caution", text, float(people), float(min_subjects))
-    columns = (
-        len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
-    )
+    columns = len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
     if name == "fixed_effects":
         columns += people - 1
     if sample.n_obs <= columns + 1:
-        text = f"{name} would estimate {columns} numbers from {sample.n_obs} subject-weeks: it is left out."
+        text = (
+            f"{words.MODELS[name]} would estimate {columns} numbers from {sample.n_obs} person-weeks: it is left out."
+        )
         return Finding("enough_weeks", name, "caution", text, float(sample.n_obs), float(columns + 2))
     return None
 

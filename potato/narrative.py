@@ -52,10 +52,7 @@ def cohort(people: pd.DataFrame, groups: Sequence[str]) -> dict[str, str]:
     if list(groups) != [EVERYONE]:
         counts = people["group"].value_counts()
         text += ": " + words.listed([f"{counts[g]} in “{g}”" for g in groups if g in counts])
-    text += (
-        f". They weighed in {weights / n:.1f} times each on average, and the last of them in study week"
-        f" {weeks}."
-    )
+    text += f". They weighed in {weights / n:.1f} times each on average, and the last of them in study week {weeks}."
     return {
         "n_subjects": f"{n:,}",
         "n_weights": f"{weights:,}",
@@ -99,9 +96,7 @@ def headline(people: pd.DataFrame, settings: Settings) -> str:
     who = "In this simulated study, people" if settings.study.simulated else "People in this study"
     if found.n == 1:
         verb = "lost" if found.mean < 0 else "gained"
-        return (
-            f"The one person with two weigh-ins {verb} {_amount(found.mean)} between the first and the last."
-        )
+        return f"The one person with two weigh-ins {verb} {_amount(found.mean)} between the first and the last."
     if found.low <= 0 <= found.high:
         ends = f"{words.interval(found.low, found.high)} kg"
         return f"{who} did not clearly change weight: the mean change plausibly lies anywhere from {ends}."
@@ -198,19 +193,14 @@ def _amount(value_kg: float) -> str:
 
 
 def _interval(found: Mean, confidence: float) -> str:
-    return (
-        f", with a {confidence:.0%} interval of {words.interval(found.low, found.high)} kg"
-        if found.n > 1
-        else ""
-    )
+    return f", with a {confidence:.0%} interval of {words.interval(found.low, found.high)} kg" if found.n > 1 else ""
 
 
 def conditions(slopes: pd.DataFrame | None) -> str:
     if slopes is None or slopes.empty:
         return ""
     parts = [
-        f"{words.number(r.mean, '+.2f')} kg per week under “{r.condition}”"
-        f" ({words.interval(r.low, r.high, '+.2f')})"
+        f"{words.number(r.mean, '+.2f')} kg per week under “{r.condition}” ({words.interval(r.low, r.high, '+.2f')})"
         for r in words.rows(slopes)
     ]
     return f"By condition, weight changed by {words.listed(parts)}."

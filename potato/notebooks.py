@@ -16,7 +16,7 @@ from potato.errors import PotatoError, nearest
 
 Progress = Callable[[str, int, int], None]
 
-# One thread and one set of kernels in the linear algebra: the last digits of an estimate must not depend on the machine.
+# One thread and one set of kernels in the linear algebra: an estimate's last digits must not depend on the machine.
 REPRODUCIBLE = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -35,9 +35,7 @@ _KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=50"]
 class NotebookFailed(PotatoError):
     """A cell raised: `cell` is its title, `traceback` what it raised, `notebook` what had run by then, with timings."""
 
-    def __init__(
-        self, what: str, *, cell: str, traceback: str, notebook: NotebookNode, **details: str | None
-    ) -> None:
+    def __init__(self, what: str, *, cell: str, traceback: str, notebook: NotebookNode, **details: str | None) -> None:
         super().__init__(what, **details)
         self.cell = cell
         self.traceback = traceback
@@ -129,8 +127,8 @@ def canonical(notebook: NotebookNode) -> NotebookNode:
     for number, cell in enumerate(notebook.cells):
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        if "injected-parameters" in tags or not cell.get("id"):
-            cell["id"] = f"cell-{number}"
+        if "injected-parameters" in tags or "papermill-error-cell-tag" in tags:
+            cell["id"] = f"papermill-{number}"  # papermill draws a new id for each cell that it puts in
         for out in cell.get("outputs", []):
             out.get("metadata", {}).clear()
     return notebook
@@ -184,7 +182,7 @@ def _failed(error: Any, node: NotebookNode, notebook: Path, executed: NotebookNo
 def _register_engine() -> None:
     from papermill.engines import NBClientEngine, papermill_engines
 
-    class Engine(NBClientEngine):  # type: ignore[misc]
+    class Engine(NBClientEngine):
         """papermill's own engine, which also says when a cell starts."""
 
         @classmethod

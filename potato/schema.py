@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-# Matched against the folded food text as whole words (a plural s is allowed). An entry counts once in each category that it names.
-# An array of words and not a regular expression: the same list works in each engine's dialect.
+# Whole words of the folded food text, singular or with a plural s. An entry counts once in each category that it names.
 FOOD_CATEGORIES: dict[str, tuple[str, ...]] = {
     "potato": ("potato", "potatoes", "fries", "hash brown", "mashed"),
     "beans": ("bean", "lentil", "chickpea", "hummus", "tofu", "peas"),

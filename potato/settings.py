@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from potato.errors import PotatoError, nearest
-from potato.simulate import SimulateSettings
+from potato.trial import SimulateSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,7 +25,9 @@ class FamilyMapping(Section):
 
     files: str = Field(description="glob below the study's raw folder, such as weight/*.csv")
     columns: dict[str, str] = Field(description="dictionary field: the file's column")
-    separator: Literal[",", ";", "\t", "|"] | None = Field(None, description="told from the header line when absent")
+    separator: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None, description="told from the header line when absent"
+    )
 
 
 class WeightMapping(FamilyMapping):

@@ -86,7 +86,11 @@ class FeatureEngineer:
         parts = []
         for name in schema.FAMILIES:
             table = getattr(self.cleaned, name)
-            parts.append(table.group_by(["source_file", "reason"]).aggregate(rows=table.count()).mutate(family=ibis.literal(name)))
+            parts.append(
+                table.group_by(["source_file", "reason"])
+                .aggregate(rows=table.count())
+                .mutate(family=ibis.literal(name))
+            )
         counts = ibis.union(*parts).select("family", "source_file", "reason", "rows")
         self.counts: pa.Table = counts.order_by(["source_file", "reason"]).to_pyarrow()
         return self.counts

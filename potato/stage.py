@@ -356,4 +356,3 @@ def _die_with_parent() -> Iterator[None]:
     finally:
         over.set()
         signal.signal(signal.SIGTERM, before)
-

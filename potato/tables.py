@@ -37,14 +37,10 @@ class Table:
         """Return the content with a type for each column even when there is no row."""
         fields = []
         for column in self.columns:
-            kind = (
-                pa.int64() if column.format.endswith("d") else pa.float64() if column.format else pa.string()
-            )
+            kind = pa.int64() if column.format.endswith("d") else pa.float64() if column.format else pa.string()
             fields.append((column.name, kind))
         frame = self.frame[[column.name for column in self.columns]]
-        return pa.Table.from_pandas(
-            frame, schema=pa.schema(fields), preserve_index=False
-        ).replace_schema_metadata(None)
+        return pa.Table.from_pandas(frame, schema=pa.schema(fields), preserve_index=False).replace_schema_metadata(None)
 
     def entry(self, fingerprint: str) -> dict[str, Any]:
         """Return the table's line in tables.json."""
@@ -54,9 +50,7 @@ class Table:
             "title": self.title,
             "caption": self.caption,
             "source": {"dataset": self.dataset, "fingerprint": fingerprint},
-            "columns": [
-                {"name": c.name, "label": c.label, "unit": c.unit, "format": c.format} for c in self.columns
-            ],
+            "columns": [{"name": c.name, "label": c.label, "unit": c.unit, "format": c.format} for c in self.columns],
         }
 
     def _repr_html_(self) -> str:
@@ -91,9 +85,5 @@ def build(
 ) -> Table:
     """Return the table called `name` with the listed columns of `content`, in their order."""
     names = [column.name for column in columns]
-    frame = (
-        pd.DataFrame(content, columns=names)
-        if isinstance(content, list)
-        else content[names].reset_index(drop=True)
-    )
+    frame = pd.DataFrame(content, columns=names) if isinstance(content, list) else content[names].reset_index(drop=True)
     return Table(name, page, title, caption, dataset, columns, frame)

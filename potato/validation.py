@@ -21,6 +21,7 @@ MIN_CLUSTERS = 30
 MIN_SHARE_USED = 0.5
 MAX_INFLATION = 10.0
 MAX_SERIAL = 0.3
+MIN_PAIRS = 30
 _NUMBERS = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
 _ORDER = {"fail": 0, "caution": 1, "pass": 2}
 
@@ -81,19 +82,21 @@ def summary(findings: Iterable[Finding]) -> str:
     passed, cautions, failed = (int(counts.get(v, 0)) for v in ("pass", "caution", "fail"))
     if failed:
         return f"{failed} of {passed + cautions + failed} checks of the models failed: nothing is published."
-    tail = {0: "none calls for caution", 1: "one calls for caution"}.get(
-        cautions, f"{cautions} call for caution"
-    )
+    tail = {0: "none calls for caution", 1: "one calls for caution"}.get(cautions, f"{cautions} call for caution")
     return f"Of {passed + cautions} checks of the models none failed; {tail}."
+
+
+def _name(model: str) -> str:
+    return f"“{words.MODELS.get(model, model)}”"
 
 
 def _finite(model: str, rows: pd.DataFrame) -> Finding:
     bad = int((~np.isfinite(rows[list(_NUMBERS)].to_numpy(float))).sum())
     errors = int((rows["std_error"] <= 0).sum())
     text = (
-        f"{bad + errors} numbers of {model} are missing, infinite or zero where they can't be."
+        f"{bad + errors} numbers of {_name(model)} are missing, infinite or zero where they can't be."
         if bad + errors
-        else f"Every estimate of {model} is a number, with an error above zero."
+        else f"Every estimate of {_name(model)} is a number, with an error above zero."
     )
     return Finding("finite", model, "fail" if bad + errors else "pass", text, float(bad + errors), 0.0)
 
@@ -103,9 +106,9 @@ def _intervals(model: str, rows: pd.DataFrame) -> Finding:
     probable = rows["p_value"].between(0, 1)
     bad = int((~(inside & probable)).sum())
     text = (
-        f"{bad} estimates of {model} lie outside their own interval, or their p-value outside 0 to 1."
+        f"{bad} estimates of {_name(model)} lie outside their own interval, or their p-value outside 0 to 1."
         if bad
-        else f"Every estimate of {model} lies inside its interval."
+        else f"Every estimate of {_name(model)} lies inside its interval."
     )
     return Finding("intervals", model, "fail" if bad else "pass", text, float(bad), 0.0)
 
@@ -115,36 +118,32 @@ def _counts(model: str, rows: pd.DataFrame, sample: Sample) -> Finding:
     expected, people = used.n_obs, used.n_subjects
     right = (rows["n_obs"] == expected) & (rows["n_subjects"] == people)
     text = (
-        f"{model} used {expected} subject-weeks of {people} people, as counted from the data."
+        f"{_name(model)} used {expected} person-weeks of {people} people, as counted from the data."
         if right.all()
-        else f"{model} states other counts than the {expected} subject-weeks of {people} people in the data."
+        else (f"{_name(model)} states other counts than the {expected} person-weeks of {people} people in the data.")
     )
-    return Finding(
-        "counts", model, "pass" if right.all() else "fail", text, float(rows["n_obs"].iloc[0]), expected
-    )
+    return Finding("counts", model, "pass" if right.all() else "fail", text, float(rows["n_obs"].iloc[0]), expected)
 
 
 def _clusters(fit: Fit) -> Finding:
     few = fit.n_subjects < MIN_CLUSTERS
     text = (
-        f"{fit.model} rests on {fit.n_subjects} people; below {MIN_CLUSTERS} its intervals tend to be too"
-        " narrow."
+        f"{_name(fit.model)} rests on {fit.n_subjects} people; below {MIN_CLUSTERS} its intervals tend to be"
+        " too narrow."
         if few
-        else f"{fit.model} rests on {fit.n_subjects} people, enough for errors clustered by person."
+        else f"{_name(fit.model)} rests on {fit.n_subjects} people, enough for errors clustered by person."
     )
-    return Finding(
-        "people", fit.model, "caution" if few else "pass", text, float(fit.n_subjects), float(MIN_CLUSTERS)
-    )
+    return Finding("people", fit.model, "caution" if few else "pass", text, float(fit.n_subjects), float(MIN_CLUSTERS))
 
 
 def _share_used(sample: Sample) -> Finding:
     share = sample.n_obs / sample.n_rows if sample.n_rows else 0.0
     verdict: Verdict = "pass" if share >= MIN_SHARE_USED else "caution"
     text = (
-        f"The models use {sample.n_obs} of the {sample.n_rows} subject-weeks that have a weight change "
+        f"The models use {sample.n_obs} of the {sample.n_rows} person-weeks that have a weight change "
         f"({share:.0%}); the others lack intake."
         if sample.n_dropped
-        else f"The models use all {sample.n_rows} subject-weeks that have a weight change."
+        else f"The models use all {sample.n_rows} person-weeks that have a weight change."
     )
     return Finding("share_used", "all", verdict, text, share, MIN_SHARE_USED)
 
@@ -175,8 +174,7 @@ def _signs(table: pd.DataFrame) -> list[Finding]:
             continue
         agree = rows["estimate"].gt(0).nunique() == 1
         text = (
-            f"The {words.spelled(len(rows))} models agree on the direction of"
-            f" {words.term(str(term)).label.lower()}."
+            f"The {words.spelled(len(rows))} models agree on the direction of {words.term(str(term)).label.lower()}."
             if agree
             else (
                 f"The models disagree on the direction of {words.term(str(term)).label.lower()}: nothing"
@@ -188,18 +186,25 @@ def _signs(table: pd.DataFrame) -> list[Finding]:
 
 
 def _serial(fit: Fit, sample: Sample) -> list[Finding]:
-    """Correlation of a person's residual with the same person's residual of the week before."""
+    """Correlation of a person's residuals in neighbouring weeks, beyond what the random intercept explains.
+
+    Residuals keep the person's own level, which alone correlates any two weeks by the intraclass correlation.
+    """
     rows = sample.frame[["subject_id", "study_week"]].assign(residual=fit.residuals)
     before = rows.assign(study_week=rows["study_week"] + 1)
     pairs = rows.merge(before, on=["subject_id", "study_week"], suffixes=("", "_before"))
-    if len(pairs) < 10 or min(pairs["residual"].std(), pairs["residual_before"].std()) == 0:
+    if len(pairs) < MIN_PAIRS or min(pairs["residual"].std(), pairs["residual_before"].std()) == 0:
         return []
-    r = float(np.corrcoef(pairs["residual"], pairs["residual_before"])[0, 1])
+    together = float(np.corrcoef(pairs["residual"], pairs["residual_before"])[0, 1])
+    r = together - fit.details["intraclass_correlation"]
     text = (
-        f"What the mixed model leaves unexplained is related from week to week (r = {r:+.2f}): "
-        "trust the intervals of the two clustered models more than its own."
+        "What the mixed model leaves unexplained is related from week to week (r ="
+        f" {words.number(r, '+.2f')}): trust the intervals of the two clustered models more than its own."
         if abs(r) > MAX_SERIAL
-        else f"What the mixed model leaves unexplained is hardly related from week to week (r = {r:+.2f})."
+        else (
+            "What the mixed model leaves unexplained is hardly related from week to week"
+            f" (r = {words.number(r, '+.2f')})."
+        )
     )
     verdict: Verdict = "caution" if abs(r) > MAX_SERIAL else "pass"
     return [Finding("serial_correlation", "mixed_effects", verdict, text, r, MAX_SERIAL)]
@@ -207,16 +212,12 @@ def _serial(fit: Fit, sample: Sample) -> list[Finding]:
 
 def _against_truth(table: pd.DataFrame, truth: Mapping[str, float]) -> list[Finding]:
     findings = []
-    for row in words.rows(table):
-        if row.term not in truth:
-            continue
-        value = truth[str(row.term)]
-        covered = row.conf_low <= value <= row.conf_high
-        text = (
-            f"The interval of {row.model} for {row.term} {'holds' if covered else 'misses'} the effect of"
-            f" {value:g} that the simulation was made with."
-        )
-        findings.append(
-            Finding("truth", str(row.model), "pass" if covered else "caution", text, row.estimate, value)
-        )
+    for model, rows in table[table["term"].isin(list(truth))].groupby("model", sort=False):
+        value = rows["term"].map(truth)
+        missed = rows["term"][~((rows["conf_low"] <= value) & (value <= rows["conf_high"]))]
+        held, n, name = len(rows) - len(missed), len(rows), words.MODELS.get(str(model), str(model))
+        text = f"{name}: {held} of the {n} intervals hold the effect that the simulation was made with"
+        missing = words.listed([words.term(t).label.lower() for t in missed])
+        text += f"; that of {missing} misses it." if missing else "."
+        findings.append(Finding("truth", str(model), "caution" if missing else "pass", text, float(held), float(n)))
     return findings

@@ -59,8 +59,7 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
         + look(legend_position="none", panel_grid_major_y=p9.element_blank())
     )
     told = "; ".join(
-        f"{r.group}: {words.kg(r.mean)} on average ({words.people(r.n)})"
-        for r in words.rows(means.sort_values("y"))
+        f"{r.group}: {words.kg(r.mean)} on average ({words.people(r.n)})" for r in words.rows(means.sort_values("y"))
     )
     return Figure(
         "change-by-group",
@@ -164,9 +163,7 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "mean", color="group", shape="group"))
         + zero_line()
-        + p9.geom_linerange(
-            p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9
-        )
+        + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9)
         + p9.geom_point(position=apart, size=2.8)
         + weeks(data["study_week"])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
@@ -175,9 +172,7 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
         + look()
     )
     first = data.sort_values("study_week").groupby("group").first()
-    told = "; ".join(
-        f"{g}: {words.kg(r['mean'], '+.2f')} in week {int(r['study_week'])}" for g, r in first.iterrows()
-    )
+    told = "; ".join(f"{g}: {words.kg(r['mean'], '+.2f')} in week {int(r['study_week'])}" for g, r in first.iterrows())
     return Figure(
         "weekly-change",
         "trajectories",
@@ -199,9 +194,7 @@ def conditions(slopes: pd.DataFrame, table: pd.DataFrame, confidence: float) -> 
     order = list(table["condition"])
     place = {name: i + 1 for i, name in enumerate(order)}
     dots = slopes.assign(x=slopes["condition"].map(place))
-    means = table.assign(
-        x=table["condition"].map(place) + 0.18, text=[words.number(m, "+.2f") for m in table["mean"]]
-    )
+    means = table.assign(x=table["condition"].map(place) + 0.18, text=[words.number(m, "+.2f") for m in table["mean"]])
     plot = (
         p9.ggplot(dots, p9.aes("x", "slope_kg_per_week"))
         + zero_line()

@@ -47,9 +47,7 @@ def cohort_groups(people: pd.DataFrame, groups: Sequence[str], confidence: float
         "Means over the people of each group. Change is the last weigh-in minus the first, for people with"
         f" two; “from” and “to” are the ends of its {confidence:.0%} interval."
     )
-    return build(
-        "cohort-groups", "cohort", "The groups", caption, "silver/subject_trajectories", columns, rows
-    )
+    return build("cohort-groups", "cohort", "The groups", caption, "silver/subject_trajectories", columns, rows)
 
 
 def weekly_change(table: pd.DataFrame, confidence: float) -> Table:
@@ -60,9 +58,7 @@ def weekly_change(table: pd.DataFrame, confidence: float) -> Table:
         Column("n", "People", ",d"),
         *MEAN,
     )
-    caption = (
-        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
-    )
+    caption = f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
     title, dataset = "Change from week to week", "silver/subject_trajectories"
     return build("weekly-change", "trajectories", title, caption, dataset, columns, table)
 

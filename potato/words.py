@@ -101,11 +101,7 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 
 def spelled(n: int) -> str:
     """Return small counts as words, for running text."""
-    return (
-        ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[n]
-        if n < 10
-        else f"{n:,}"
-    )
+    return ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[n] if n < 10 else f"{n:,}"
 
 
 def people(n: int) -> str:

@@ -36,9 +36,7 @@ def modeling(
             share, fiber = random.uniform(0.3, 1), random.uniform(8, 16)
             energy = random.normal(1800, 300)
             change = -0.5 + level - 0.1 * week + random.normal(0, noise)
-            change += TRUTH["potato_energy_share"] * (share - 0.65) + TRUTH["fiber_g_per_1000_kcal"] * (
-                fiber - 12
-            )
+            change += TRUTH["potato_energy_share"] * (share - 0.65) + TRUTH["fiber_g_per_1000_kcal"] * (fiber - 12)
             change += TRUTH["energy_kcal_per_day"] * (energy - 1800)
             row = {
                 "subject_id": f"s{i:03d}",
@@ -133,8 +131,6 @@ def project(
 
 def without_intake(weights: pd.DataFrame) -> pd.DataFrame:
     """Return the modelling dataset of a study that recorded weights and nothing else."""
-    frame = weights[
-        ["subject_id", "study_week", "group", "condition", "weight_kg", "baseline_weight_kg", "n_weights"]
-    ]
+    frame = weights[["subject_id", "study_week", "group", "condition", "weight_kg", "baseline_weight_kg", "n_weights"]]
     frame = frame.assign(next_week_change_kg=-0.3, days_logged=0, entries=0)
     return frame.reindex(columns=schema.MODELING_DATASET.names)

@@ -26,9 +26,7 @@ def change() -> Figure:
 @pytest.fixture(scope="module")
 def every() -> dict[str, Figure]:
     weights, changes = silver_frames.trajectories(), silver_frames.modeling()
-    conditions = silver_frames.trajectories(
-        people=12, groups=(None,), conditions={"rest": -0.1, "diet": -0.6}
-    )
+    conditions = silver_frames.trajectories(people=12, groups=(None,), conditions={"rest": -0.1, "diet": -0.6})
     slopes = trajectories.person_slopes(conditions)
     trained = models.train(
         changes, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week", "group"]
@@ -57,9 +55,7 @@ def test_another_process_gives_the_same_bytes() -> None:
         "print([hashlib.sha256(change().files[kind]).hexdigest() for kind in ('svg', 'png')])"
     )
     runs = [
-        subprocess.run(
-            [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
-        ).stdout
+        subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
@@ -73,9 +69,7 @@ def test_no_figure_carries_a_date_or_a_program(every: dict[str, Figure]) -> None
 
 def test_text_is_drawn_as_paths_and_needs_no_font(every: dict[str, Figure]) -> None:
     for figure in every.values():
-        tags = {
-            element.tag.rpartition("}")[2] for element in ElementTree.fromstring(figure.files["svg"]).iter()
-        }
+        tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(figure.files["svg"]).iter()}
         assert "path" in tags
         assert "text" not in tags
 
@@ -106,9 +100,7 @@ def test_the_alternative_text_follows_the_data() -> None:
 
 def test_the_forest_says_when_it_shows_the_truth(every: dict[str, Figure]) -> None:
     assert "simulation was made with" in every["forest"].caption
-    trained = models.train(
-        silver_frames.modeling(), outcome="next_week_change_kg", covariates=list(TRUTH), controls=[]
-    )
+    trained = models.train(silver_frames.modeling(), outcome="next_week_change_kg", covariates=list(TRUTH), controls=[])
     assert "simulation" not in diet_figures.forest(trained.coefficients, 0.95, {}).caption
 
 

@@ -129,9 +129,7 @@ def test_conditions_that_everybody_met_in_the_same_weeks_are_not_told_apart_from
 
 def test_numbers_have_the_same_names_in_every_study(demo: Path, weights_only: Path) -> None:
     def names(gold: Path) -> set[tuple[str, str]]:
-        return {
-            (part, name) for part, values in load(gold / "reports/numbers.json").items() for name in values
-        }
+        return {(part, name) for part, values in load(gold / "reports/numbers.json").items() for name in values}
 
     assert names(demo) == names(weights_only)
 
@@ -195,9 +193,7 @@ def test_one_person_is_a_study_without_models_and_without_a_crash(tmp_path: Path
     assert pages["intake"]["shown"]
     assert not pages["models"]["shown"]
     assert "1 person" in pages["models"]["reason"]
-    assert (
-        "The one person with two weigh-ins lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
-    )
+    assert "The one person with two weigh-ins lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
 
 
 def test_a_study_that_lasted_one_week_is_reported(tmp_path: Path) -> None:

@@ -209,9 +209,7 @@ def test_a_constant_covariate_is_a_finding() -> None:
 
 def test_people_without_usual_differences_are_a_caution_and_no_crash() -> None:
     frame = silver_frames.modeling(person_sd=0, null_share=0)
-    centred = frame["next_week_change_kg"] - frame.groupby("subject_id")["next_week_change_kg"].transform(
-        "mean"
-    )
+    centred = frame["next_week_change_kg"] - frame.groupby("subject_id")["next_week_change_kg"].transform("mean")
     trained = train(frame.assign(next_week_change_kg=centred))
     cautions = {(f.check, f.verdict) for f in trained.findings if f.model == "mixed_effects"}
     assert ("random_intercept", "caution") in cautions or ("converged", "caution") in cautions

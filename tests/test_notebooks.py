@@ -20,7 +20,9 @@ METADATA = {
 
 def notebook(folder: Path, *cells: str) -> Path:
     made = [
-        new_markdown_cell(cell) if cell.startswith("#") else new_code_cell(cell, id=f"cell-{number}")
+        new_markdown_cell(cell, id=f"made-{number}")
+        if cell.startswith("#")
+        else new_code_cell(cell, id=f"made-{number}")
         for number, cell in enumerate(cells)
     ]
     for cell in made:
@@ -82,7 +84,8 @@ def test_a_cell_that_raises_is_named_by_its_heading_and_keeps_its_traceback(tmp_
 
 
 def test_our_own_error_comes_out_of_the_kernel_with_all_its_parts(tmp_path: Path) -> None:
-    code = "from potato.errors import PotatoError\nraise PotatoError('Bad unit.', where='row 3', found='a: b', hint='mend it')"
+    error = "PotatoError('Bad unit.', where='row 3', found='a: b', hint='mend it')"
+    code = f"from potato.errors import PotatoError\nraise {error}"
     with pytest.raises(notebooks.NotebookFailed) as caught:
         run(notebook(tmp_path, code), tmp_path / "out.ipynb")
     assert (caught.value.what, caught.value.where, caught.value.found, caught.value.hint) == (

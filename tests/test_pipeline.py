@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -47,12 +46,12 @@ def fingerprints(project: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the demo study has run."""
     project = copy_project(tmp_path_factory.mktemp("demo"))
     (project / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
     assert repro(project) == STAGES
-    yield project
+    return project
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -103,7 +102,9 @@ def test_every_table_of_the_report_can_be_followed_to_a_raw_row(demo: Path) -> N
 
 def test_the_ledger_balances_for_every_raw_file(demo: Path) -> None:
     files = lake.read_json(demo / "data/silver/ledger.json")["files"]
-    raw = {path.relative_to(demo / "data/raw/demo").as_posix(): path for path in (demo / "data/raw/demo").rglob("*.csv")}
+    raw = {
+        path.relative_to(demo / "data/raw/demo").as_posix(): path for path in (demo / "data/raw/demo").rglob("*.csv")
+    }
     assert files.keys() == raw.keys()
     for name, file in files.items():
         assert file["rows_read"] == len(raw[name].read_text().splitlines()) - 1

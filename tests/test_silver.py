@@ -102,14 +102,14 @@ def test_a_lost_row_stops_the_stage(study: Study, project: Path) -> None:
         engineer.ledger()
 
 
-CELL = st.sampled_from(["a", "b", "", "NA", "2022-05-01", "2022-05-02", "80", "80,5", "0", "-3", "1e9", "nan", "é", '"q"'])
+CELL = st.sampled_from(
+    ["a", "b", "", "NA", "2022-05-01", "2022-05-02", "80", "80,5", "0", "-3", "1e9", "nan", "é", '"q"']
+)
 
 
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mess=st.lists(st.tuples(CELL, CELL, CELL), max_size=12))
-def test_no_row_is_lost_whatever_the_cells_say(
-    study: Study, project: Path, mess: list[tuple[str, str, str]]
-) -> None:
+def test_no_row_is_lost_whatever_the_cells_say(study: Study, project: Path, mess: list[tuple[str, str, str]]) -> None:
     content = "who;date;weight\n" + "".join(";".join(row) + "\n" for row in mess)
     ledger = silver(study({"weight.csv": content}), project).ledger()["weight.csv"]
     assert ledger["rows_read"] == len(mess)
@@ -117,7 +117,10 @@ def test_no_row_is_lost_whatever_the_cells_say(
 
 def test_weeks_are_counted_from_each_persons_own_first_day(study: Study, project: Path) -> None:
     content = "who,date,weight\n" + days(*[80] * 8) + days(*[90] * 7, who="b", start="2022-06-15")
-    found = [(r["subject_id"], r["study_week"], r["n_weights"]) for r in rows(silver(study({"weight.csv": content}), project), "subject_trajectories")]
+    found = [
+        (r["subject_id"], r["study_week"], r["n_weights"])
+        for r in rows(silver(study({"weight.csv": content}), project), "subject_trajectories")
+    ]
     assert found == [("a", 1, 7), ("a", 2, 1), ("b", 1, 7)]
 
 
@@ -201,13 +204,14 @@ def test_kg_and_lb_are_told_from_the_row_then_from_the_persons_values(study: Stu
         "heavy,2022-05-01,210,\nlight,2022-05-01,70,\n"
     )
     engineer = silver(study({"weight.csv": content}, weight=DETECT), project)
-    found = {r["subject_id"]: (round(r["baseline_weight_kg"], 2), r["n_weights"]) for r in rows(engineer, "subject_trajectories")}
+    found = {
+        r["subject_id"]: (round(r["baseline_weight_kg"], 2), r["n_weights"])
+        for r in rows(engineer, "subject_trajectories")
+    }
     assert found == {"stated": (90.72, 2), "heavy": (95.25, 1), "light": (70.0, 1)}
 
 
-def test_a_unit_that_cannot_be_told_stops_with_the_person_and_the_line_to_write(
-    study: Study, project: Path
-) -> None:
+def test_a_unit_that_cannot_be_told_stops_with_the_person_and_the_line_to_write(study: Study, project: Path) -> None:
     content = "who,date,weight,unit\nann,2022-05-01,130,\nbob,2022-05-01,70,\n"
     with pytest.raises(PotatoError, match="can't be told") as caught:
         silver(study({"weight.csv": content}, weight=DETECT), project)
@@ -238,7 +242,9 @@ def test_dates_are_read_in_the_studys_order(study: Study, project: Path, order: 
 def test_every_silver_column_names_its_bronze_columns(study: Study, project: Path) -> None:
     engineer = silver(study({"weight.csv": "who,date,weight\na,2022-05-01,80\n"}), project)
     lineage = engineer.column_lineage()
-    assert {"dataset": "bronze/nutrition", "column": "fiber_g"} in lineage["silver/weekly_features"]["fiber_g_per_1000_kcal"]
+    assert {"dataset": "bronze/nutrition", "column": "fiber_g"} in lineage["silver/weekly_features"][
+        "fiber_g_per_1000_kcal"
+    ]
     assert {"dataset": "bronze/weight", "column": "weight"} in lineage["silver/modeling_dataset"]["next_week_change_kg"]
     assert [f"{d}.{c}" for d, cs in lineage.items() for c, sources in cs.items() if not sources] == []
 

@@ -89,7 +89,10 @@ def test_a_notebook_that_leaves_early_is_no_success(small: Path) -> None:
 
 
 def test_a_second_process_is_told_who_runs_the_stage(small: Path) -> None:
-    code = "import sys, fcntl, os\nf = open(sys.argv[1], 'a+')\nfcntl.flock(f, fcntl.LOCK_EX)\nf.write(str(os.getpid()))\nf.flush()\nprint('held', flush=True)\nsys.stdin.read()"
+    code = (
+        "import sys, fcntl, os\nf = open(sys.argv[1], 'a+')\nfcntl.flock(f, fcntl.LOCK_EX)\n"
+        "f.write(str(os.getpid()))\nf.flush()\nprint('held', flush=True)\nsys.stdin.read()"
+    )
     (small / "runs").mkdir()
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(small / "runs/.bronze.lock")],

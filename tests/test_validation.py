@@ -43,9 +43,7 @@ def test_a_number_that_is_none_fails(training: Training, column: str, value: flo
 
 
 def test_an_error_of_zero_fails(training: Training) -> None:
-    assert (
-        verdicts(training, training.coefficients.assign(std_error=0.0))["finite", "fixed_effects"] == "fail"
-    )
+    assert verdicts(training, training.coefficients.assign(std_error=0.0))["finite", "fixed_effects"] == "fail"
 
 
 def test_an_estimate_outside_its_interval_fails(training: Training) -> None:
@@ -106,6 +104,23 @@ def test_a_missed_truth_is_said(training: Training) -> None:
     about = [f for f in findings if f.check == "truth"]
     assert [f.verdict for f in about] == ["caution"] * 3
     assert "misses" in about[0].sentence
+    assert about[0].value == 0
+
+
+def test_a_persons_own_level_is_no_serial_correlation() -> None:
+    assert verdicts(train(people=150, person_sd=0.5))["serial_correlation", "mixed_effects"] == "pass"
+
+
+def test_weeks_that_follow_each_other_call_for_caution() -> None:
+    frame = silver_frames.modeling(people=150, weeks=6, noise=0.3, person_sd=0, null_share=0)
+    shock = np.random.default_rng(4).normal(0, 0.6, len(frame) + 1)
+    follows = frame["study_week"].to_numpy() > 1
+    # A weigh-in that is too high ends one week's change and begins the next one's.
+    frame["next_week_change_kg"] += shock[1:] - np.where(follows, shock[:-1], 0)
+    trained = models.train(
+        frame, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week", "group"]
+    )
+    assert verdicts(trained)["serial_correlation", "mixed_effects"] == "caution"
 
 
 def test_a_study_without_models_passes_with_its_reason() -> None:
