@@ -93,9 +93,7 @@ def _is_set() -> bool:
         return False
     settings = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
     if any(
-        name in settings or name.startswith("OPENLINEAGE__TRANSPORT")
-        for name, value in os.environ.items()
-        if value
+        name in settings or name.startswith("OPENLINEAGE__TRANSPORT") for name, value in os.environ.items() if value
     ):
         return True
     # The other two places where the client looks for its configuration file.

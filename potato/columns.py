@@ -72,9 +72,7 @@ def column_lineage(expression: ibis.Table, sources: Mapping[str, str]) -> dict[s
         if table in sources
         for name in names
     }
-    return {
-        column: _sources(node, real) for column, node in zip(expression.columns, found.values(), strict=True)
-    }
+    return {column: _sources(node, real) for column, node in zip(expression.columns, found.values(), strict=True)}
 
 
 Lineage = dict[str, list[dict[str, str]]]
@@ -90,17 +88,13 @@ def through(found: Lineage, steps: Mapping[str, Lineage]) -> Lineage:
         pairs = {
             (origin["dataset"], origin["column"])
             for source in sources
-            for origin in (
-                steps[source["dataset"]][source["column"]] if source["dataset"] in steps else [source]
-            )
+            for origin in (steps[source["dataset"]][source["column"]] if source["dataset"] in steps else [source])
         }
         resolved[column] = [{"dataset": dataset, "column": name} for dataset, name in sorted(pairs)]
     return resolved
 
 
-def _sources(
-    node: sqlglot_lineage.Node, real: Mapping[tuple[str, str], dict[str, str]]
-) -> list[dict[str, str]]:
+def _sources(node: sqlglot_lineage.Node, real: Mapping[tuple[str, str], dict[str, str]]) -> list[dict[str, str]]:
     from sqlglot import exp
 
     leaves = {

@@ -17,9 +17,7 @@ from potato.trial import Intake
 
 Ints = NDArray[np.int64]
 
-KCAL_PER_G = np.array(
-    [4.0, 4.0, 9.0, 2.0]
-)  # protein, available carbohydrate, fat, fibre (EU 1169/2011, annex XIV)
+KCAL_PER_G = np.array([4.0, 4.0, 9.0, 2.0])  # protein, available carbohydrate, fat, fibre (EU 1169/2011, annex XIV)
 MEALS = ("breakfast", "lunch", "dinner", "snack")
 MAX_AMOUNT_G = 1500  # of one food at one meal
 MIN_KCAL = 600.0  # nobody of the trial eats less on a logged day
@@ -106,9 +104,7 @@ def weekly_intake(diary: Diary, n_people: int, n_weeks: int) -> Floats:
     logged = np.unique(diary.person * n_weeks * 7 + diary.day)
     days = np.bincount(logged // 7, minlength=size).astype(float)
     energy[days == 0] = days[days == 0] = np.nan
-    return np.stack([potato / energy, 1000 * fiber / energy, energy / days], axis=-1).reshape(
-        n_people, n_weeks, 3
-    )
+    return np.stack([potato / energy, 1000 * fiber / energy, energy / days], axis=-1).reshape(n_people, n_weeks, 3)
 
 
 def _days(

@@ -137,7 +137,7 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         f" Left of zero goes with losing more.{beside}",
         f"Points with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')},"
         f" kg per week. {told}.",
-        "gold/coefficients",
+        "gold/models/coefficients",
         plot,
         height=2.9,
     )

@@ -94,7 +94,9 @@ def coefficients(table: pd.DataFrame, confidence: float, truth: Mapping[str, flo
         "Effect of a step of each covariate on next week's weight change. “From” and “to” are the ends of"
         f" the {confidence:.0%} interval; negative goes with losing more."
     )
-    return build("coefficients", "models", "Estimates of the models", caption, "gold/coefficients", columns, frame)
+    return build(
+        "coefficients", "models", "Estimates of the models", caption, "gold/models/coefficients", columns, frame
+    )
 
 
 def associations(table: pd.DataFrame) -> Table:
@@ -122,7 +124,7 @@ def associations(table: pd.DataFrame) -> Table:
         " their mean weekly change, and Mann and Whitney's test of the change between groups. “p (Holm)”"
         " allows for the number of tests."
     )
-    return build("associations", "models", "Rank tests", caption, "gold/associations", columns, frame)
+    return build("associations", "models", "Rank tests", caption, "gold/models/associations", columns, frame)
 
 
 def diagnostics(table: pd.DataFrame) -> Table:
@@ -142,4 +144,4 @@ def diagnostics(table: pd.DataFrame) -> Table:
     caption = (
         "What was checked before the estimates were published. A caution is published with them; a fail stops the run."
     )
-    return build("diagnostics", "models", "Checks of the models", caption, "gold/diagnostics", columns, frame)
+    return build("diagnostics", "models", "Checks of the models", caption, "gold/models/diagnostics", columns, frame)

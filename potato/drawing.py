@@ -48,14 +48,10 @@ def edges(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
 
 def nodes(manifests: Mapping[str, Mapping[str, Any]]) -> list[Node]:
     """Return the boxes in reading order; a layer with more than six datasets is drawn by folder."""
-    rows = {
-        name: int(out["rows"]) for manifest in manifests.values() for name, out in manifest["outputs"].items()
-    }
+    rows = {name: int(out["rows"]) for manifest in manifests.values() for name, out in manifest["outputs"].items()}
     datasets = {"raw": list(manifests.get("bronze", {}).get("inputs", ()))}
     datasets |= {
-        stage: list(manifests[stage]["outputs"])
-        for stage in ("bronze", "silver", "gold")
-        if stage in manifests
+        stage: list(manifests[stage]["outputs"]) for stage in ("bronze", "silver", "gold") if stage in manifests
     }
     boxes = []
     for layer, names in datasets.items():
@@ -170,9 +166,7 @@ def _line(start: tuple[float, float], end: tuple[float, float], *, tip: bool = F
     (x1, y1), (x2, y2) = start, end
     bend = max((y2 - y1) / 2, 8)
     kind = "arrow tipped" if tip else "arrow"
-    return (
-        f'<path class="{kind}" d="M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"/>'
-    )
+    return f'<path class="{kind}" d="M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"/>'
 
 
 def _box(box: Node) -> str:
@@ -186,7 +180,5 @@ def _box(box: Node) -> str:
     lines = [f'<text x="{middle:g}" y="{box.y + (20 if below else 28):g}">{escape(shown)}</text>']
     if below:
         lines.append(f'<text class="small" x="{middle:g}" y="{box.y + 37:g}">{escape(below)}</text>')
-    frame = (
-        f'<rect class="{box.layer}" x="{box.x:g}" y="{box.y:g}" width="{_BOX[0]}" height="{_BOX[1]}" rx="6"/>'
-    )
+    frame = f'<rect class="{box.layer}" x="{box.x:g}" y="{box.y:g}" width="{_BOX[0]}" height="{_BOX[1]}" rx="6"/>'
     return f"<g><title>{escape(box.name)}</title>{frame}{''.join(lines)}</g>"

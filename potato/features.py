@@ -124,13 +124,13 @@ def subject_trajectories(cleaned: Cleaned) -> ir.Table:
         max_weight_kg=mornings.weight_kg.max(),
         closing_weight_kg=mornings.weight_kg.argmax(mornings.day_index),
     )
-    days = mornings.day_index.cast("float64")
     subjects = mornings.group_by("subject_id").aggregate(
         baseline_weight_kg=mornings.weight_kg.argmin(mornings.day_index),
-        # The least-squares slope: covariance of weight and day over the variance of the day; null for a single day.
-        slope_kg_per_week=days.cov(mornings.weight_kg, how="pop") / days.var(how="pop").nullif(0.0) * 7,
+        slope_kg_per_week=_slope(mornings),
     )
-    joined = weekly.join(subjects, "subject_id").left_join(subject_weeks(cleaned), _KEY)
+    conditions = mornings.group_by(["subject_id", "condition"]).aggregate(condition_slope_kg_per_week=_slope(mornings))
+    joined = weekly.join(subjects, "subject_id").left_join(subject_weeks(cleaned), _KEY).drop("subject_id_right")
+    joined = joined.drop("study_week_right").left_join(conditions, ["subject_id", "condition"])
     by_week = ibis.window(group_by="subject_id", order_by="study_week")
     consecutive = joined.study_week - joined.study_week.lag().over(by_week) == 1
     change = joined.weight_kg - joined.weight_kg.lag().over(by_week)
@@ -147,7 +147,17 @@ def subject_trajectories(cleaned: Cleaned) -> ir.Table:
         baseline_weight_kg=joined.baseline_weight_kg,
         change_from_baseline_kg=joined.closing_weight_kg - joined.baseline_weight_kg,
         slope_kg_per_week=joined.slope_kg_per_week,
+        condition_slope_kg_per_week=joined.condition_slope_kg_per_week,
     ).order_by(_KEY)
+
+
+def _slope(mornings: ir.Table) -> ir.FloatingValue:
+    """Return the least-squares slope in kg per week: the covariance with the day over the day's variance.
+
+    It is null for weigh-ins of a single day.
+    """
+    days = mornings.day_index.cast("float64")
+    return days.cov(mornings.weight_kg, how="pop") / days.var(how="pop").nullif(0.0) * 7
 
 
 def modeling_dataset(features: ir.Table, trajectories: ir.Table, settings: SilverSettings) -> ir.Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -217,7 +216,7 @@ class ModelingPipeline:
         entries = [figure.entry(fingerprints[figure.dataset]) for figure in self.figures.values()]
         lake.write_json(lake.output("data/gold/figures/figures.json"), entries)
         for table in self.tables.values():
-            _write_file(table.arrow(), lake.output(f"data/gold/reports/tables/{table.id}.parquet"))
+            lake.write_file(table.arrow(), lake.output(f"data/gold/reports/tables/{table.id}.parquet"))
         listed = [table.entry(fingerprints[table.dataset]) for table in self.tables.values()]
         lake.write_json(lake.output("data/gold/reports/tables.json"), listed)
         lake.write_json(lake.output("data/gold/reports/numbers.json"), self.numbers)
@@ -237,9 +236,9 @@ class ModelingPipeline:
         for name, (frame, kind) in written.items():
             table = pa.Table.from_pandas(frame, schema=kind, preserve_index=False).cast(kind)
             path = lake.output(f"data/gold/models/{name}.parquet")
-            _write_file(table, path)
+            lake.write_file(table, path)
             dataset = schema.COEFFICIENTS if name == "coefficients" else None
-            manifest.add_output(f"gold/{name}", path, table, dataset)
+            manifest.add_output(f"gold/models/{name}", path, table, dataset)
         sample = self.training.sample
         used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
         if len(self.training.coefficients):
@@ -247,7 +246,7 @@ class ModelingPipeline:
             numbers = [
                 c.name for c in schema.COEFFICIENTS.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")
             ]
-            manifest.column_lineage["gold/coefficients"] = dict.fromkeys(numbers, sources)
+            manifest.column_lineage["gold/models/coefficients"] = dict.fromkeys(numbers, sources)
 
     def _save_plots(self) -> None:
         """Write what `dvc plots show` draws: the mean change by week, and the estimates."""
@@ -264,12 +263,3 @@ class ModelingPipeline:
 
     def _add(self, *figures: Figure) -> None:
         self.figures |= {figure.id: figure for figure in figures}
-
-
-def _write_file(table: pa.Table, path: Path) -> None:
-    """Write `table` as the single file `path`, with the lake's pinned settings."""
-    folder = path.with_suffix(".parts")
-    lake.write(table, folder)
-    (part,) = folder.iterdir()
-    part.replace(path)
-    folder.rmdir()

@@ -55,11 +55,16 @@ def output(name: str) -> Path:
 
 
 def write(table: pa.Table, folder: Path) -> None:
-    """Write `table` as folder/part-0.parquet with settings that give the same bytes for the same rows."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `table` as the dataset `folder`, which holds it in one part."""
+    write_file(table, folder / _PART)
+
+
+def write_file(table: pa.Table, path: Path) -> None:
+    """Write `table` as the single Parquet file `path`, with settings that give the same bytes for the same rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(
         table,
-        folder / _PART,
+        path,
         compression="zstd",
         compression_level=3,
         version="2.6",

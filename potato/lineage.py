@@ -125,9 +125,7 @@ class Lineage:
             "parent": parent.ParentRunFacet(
                 run=parent.Run(self.run.id),
                 job=parent.Job(self._namespace, PIPELINE_JOB),
-                root=parent.Root(
-                    run=parent.RootRun(self.run.id), job=parent.RootJob(self._namespace, PIPELINE_JOB)
-                ),
+                root=parent.Root(run=parent.RootRun(self.run.id), job=parent.RootJob(self._namespace, PIPELINE_JOB)),
             )
         }
 
@@ -184,9 +182,7 @@ class Lineage:
             )
         if derived := manifest["column_lineage"].get(name):
             described["columnLineage"] = self._columns(derived)
-        rows = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
-            rowCount=entry["rows"]
-        )
+        rows = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=entry["rows"])
         return openlineage.OutputDataset(
             *self._name(name),
             facets=described | _assertions(manifest, name),

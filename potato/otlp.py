@@ -129,9 +129,7 @@ class Sender:
         with _errors_of_the_sdk() as errors:
             # Daemon threads: a request that outlives the deadline must not keep the process alive.
             threads = {
-                signal: threading.Thread(
-                    target=_guarded, args=(job, errors), name=f"otlp-{signal}", daemon=True
-                )
+                signal: threading.Thread(target=_guarded, args=(job, errors), name=f"otlp-{signal}", daemon=True)
                 for signal, job in jobs.items()
             }
             deadline = time.monotonic() + DEADLINE_SECONDS

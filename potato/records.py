@@ -89,9 +89,7 @@ def contracts(manifests: Manifests) -> str:
     """Return a table a layer of what the contracts asked; open, with what was found, where a check missed."""
     blocks = []
     for stage in _DATA_STAGES:
-        verdicts = sorted(
-            manifests[stage]["contracts"], key=lambda v: (v["success"], v["severity"] != "error")
-        )
+        verdicts = sorted(manifests[stage]["contracts"], key=lambda v: (v["success"], v["severity"] != "error"))
         if not verdicts:
             continue
         passed = sum(verdict["success"] for verdict in verdicts)
@@ -107,9 +105,7 @@ def contracts(manifests: Manifests) -> str:
 
 def _verdict(verdict: Mapping[str, Any]) -> list[str]:
     result = "passed" if verdict["success"] else {"error": "failed"}.get(verdict["severity"], "warning")
-    found = (
-        [EMPTY, EMPTY] if verdict["success"] else [f"{verdict['unexpected_count']:,}", verdict["observed"]]
-    )
+    found = [EMPTY, EMPTY] if verdict["success"] else [f"{verdict['unexpected_count']:,}", verdict["observed"]]
     return [result, verdict["sentence"], verdict["dataset"], *found]
 
 
@@ -139,10 +135,7 @@ def _sources(sources: list[Mapping[str, str]]) -> str:
     by_dataset: dict[str, list[str]] = {}
     for source in sources:
         by_dataset.setdefault(source["dataset"], []).append(source["column"])
-    return (
-        "; ".join(f"{dataset}: {', '.join(sorted(names))}" for dataset, names in sorted(by_dataset.items()))
-        or EMPTY
-    )
+    return "; ".join(f"{dataset}: {', '.join(sorted(names))}" for dataset, names in sorted(by_dataset.items())) or EMPTY
 
 
 def _folded(summary: str, block: str, *, is_open: bool = False) -> str:
@@ -156,9 +149,7 @@ def _run_sentence(run: Mapping[str, Any]) -> str:
     seconds = sum(entry.get("seconds") or 0 for entry in ran)
     said = f"{_count(len(ran), 'stage')} ran, in {seconds:.0f} seconds altogether"
     if cached:
-        said += (
-            f"; {_listed(cached)} had nothing new to do, and the run that made what is shown is named below"
-        )
+        said += f"; {_listed(cached)} had nothing new to do, and the run that made what is shown is named below"
     return f"{said}."
 
 
@@ -178,9 +169,7 @@ def _contracts_sentence(manifests: Manifests) -> str:
 def _lineage_sentence(manifests: Manifests) -> str:
     read = len(manifests.get("bronze", {}).get("inputs", ()))
     written = sum(len(manifest["outputs"]) for manifest in manifests.values())
-    traced = sum(
-        len(columns) for manifest in manifests.values() for columns in manifest["column_lineage"].values()
-    )
+    traced = sum(len(columns) for manifest in manifests.values() for columns in manifest["column_lineage"].values())
     made = f"{_count(read, 'raw file')} became {_count(written, 'dataset')}"
     return f"{made}, with {_count(traced, 'column')} traced to what they are computed from."
 

@@ -88,11 +88,7 @@ def _render_with_pandoc(source: Path, site: Path) -> None:
     for style in (source / "_pandoc" / "base.css", source / "styles.css"):
         shutil.copyfile(style, site / style.name)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        list(
-            pool.map(
-                lambda page: _page_with_pandoc(program, project, page, site), sorted(source.glob("*.qmd"))
-            )
-        )
+        list(pool.map(lambda page: _page_with_pandoc(program, project, page, site), sorted(source.glob("*.qmd"))))
 
 
 def _page_with_pandoc(program: str, project: dict[str, Any], page: Path, site: Path) -> None:
@@ -115,8 +111,6 @@ def _page_with_pandoc(program: str, project: dict[str, Any], page: Path, site: P
     command = [program, "--from", _READER, "--to", "html5", "--standalone", "--mathml", "--section-divs"]
     command += ["--wrap=none", "--fail-if-warnings", "--template", "_pandoc/template.html"]
     command += ["--lua-filter", "_pandoc/quarto.lua", "--metadata-file", metadata.name]
-    command += (
-        ["--toc", f"--toc-depth={project['format']['html']['toc-depth']}"] if front_matter.get("toc") else []
-    )
+    command += ["--toc", f"--toc-depth={project['format']['html']['toc-depth']}"] if front_matter.get("toc") else []
     command += ["--output", str(site / page.with_suffix(".html").name), page.name]
     _run(command, renderer="pandoc", where=f"reports/{page.name}", cwd=page.parent)

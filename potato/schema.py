@@ -273,6 +273,15 @@ SUBJECT_TRAJECTORIES = Dataset(
             20,
             severity="warning",
         ),
+        Column(
+            "condition_slope_kg_per_week",
+            _float,
+            "The person's least-squares slope over the weigh-ins of the week's condition",
+            "kg/week",
+            -20,
+            20,
+            severity="warning",
+        ),
     ),
     ("subject_id", "study_week"),
 )
@@ -306,7 +315,7 @@ SILVER: dict[str, Dataset] = {
 }
 
 COEFFICIENTS = Dataset(
-    "gold/coefficients",
+    "gold/models/coefficients",
     "What each model says each term does to weight",
     (
         Column("model", _text, "ols_cluster, fixed_effects or mixed_effects", required=True),

@@ -78,9 +78,7 @@ def simulate(settings: SimulateSettings, destination: Path) -> dict[str, int]:
         for start, last in zip(people.start_day, people.last_day, strict=True)
     ]
     labels = [group.label for group in settings.groups.values()]
-    entries = [
-        (names[person], dates[person][day]) for person, day in zip(eaten.person, eaten.day, strict=True)
-    ]
+    entries = [(names[person], dates[person][day]) for person, day in zip(eaten.person, eaten.day, strict=True)]
     return {
         "nutrition/nutrition.csv": _write(
             destination / "nutrition" / "nutrition.csv",
@@ -138,9 +136,7 @@ def _people(settings: SimulateSettings, noise_sd_kg: float, rng: np.random.Gener
         losses.append(shuffled(loss, rng, days, group.longer_loses_more))
     index = np.repeat(np.arange(len(losses)), [len(loss) for loss in losses])
     n, loss = len(index), np.concatenate(losses)
-    start = quantiles(
-        n, settings.start_lb, settings.start_sd_lb, settings.start_shape.skew, settings.start_shape.tail
-    )
+    start = quantiles(n, settings.start_lb, settings.start_sd_lb, settings.start_shape.skew, settings.start_shape.tail)
     start = shuffled(start, rng, loss, settings.heavier_loses_more)
     order = rng.permutation(n)
     return People(
@@ -264,9 +260,7 @@ def _names(n: int) -> list[str]:
 def _nutrition_rows(eaten: diary.Diary, entries: Sequence[tuple[str, str]]) -> Iterator[tuple[object, ...]]:
     meals, foods = eaten.meal.tolist(), eaten.food.tolist()
     amounts, kcal, macros = eaten.amount_g.tolist(), eaten.kcal.tolist(), eaten.macros.tolist()
-    for who, meal, food, amount, energy, grams in zip(
-        entries, meals, foods, amounts, kcal, macros, strict=True
-    ):
+    for who, meal, food, amount, energy, grams in zip(entries, meals, foods, amounts, kcal, macros, strict=True):
         yield *who, diary.MEALS[meal], diary.NAMES[food], amount, energy, *grams
 
 

@@ -144,9 +144,7 @@ def _context(
         parts[f"table-{name}"] = snippets.table(entry, file, commit)
         shown.add(f"table.{name}")
     parts["contents"] = _contents(reports, menu)
-    left_out = [
-        page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")
-    ]
+    left_out = [page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")]
     variables = evidence.numbers | records.variables(run, manifests)
     variables["report.left_out"] = " ".join(snippets.plain(reason) for reason in dict.fromkeys(left_out))
     return pages.Context(variables=variables, parts=parts, shown=frozenset(shown))
@@ -156,9 +154,7 @@ def _contents(reports: Path, menu: list[dict[str, str]]) -> str:
     """Return the list of the other pages, each with the question that it answers."""
     lines = []
     for entry in menu:
-        front_matter = pages.front_matter(
-            entry["href"], (reports / entry["href"]).read_text(encoding="utf-8")
-        )
+        front_matter = pages.front_matter(entry["href"], (reports / entry["href"]).read_text(encoding="utf-8"))
         if entry["href"] != "index.qmd":
             lines.append(f"- [{entry['text']}]({entry['href']}): {front_matter['description']}")
     return "\n".join(lines)

@@ -70,9 +70,7 @@ def html_table(header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]
         f'<div class="table-scroll" tabindex="0" role="region" aria-label="{escape(label)}">',
     ]
     lines += ['<table class="table">', "<thead><tr>"]
-    lines += [
-        f'<th scope="col"{kind}>{escape(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)
-    ]
+    lines += [f'<th scope="col"{kind}>{escape(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)]
     lines.append("</tr></thead>\n<tbody>")
     for row in rows:
         cells = (f"<td{kind}>{_badge(text)}</td>" for text, kind in zip(row, kinds, strict=True))
@@ -116,9 +114,7 @@ def figure(entry: Mapping[str, Any], folder: Path, commit: str) -> str:
         )
     alt = plain(str(entry["alt"]))
     formats = [
-        f"[{kind.upper()}](figures/{name}.{kind})"
-        for kind in ("svg", "png")
-        if (folder / f"{name}.{kind}").is_file()
+        f"[{kind.upper()}](figures/{name}.{kind})" for kind in ("svg", "png") if (folder / f"{name}.{kind}").is_file()
     ]
     image = f'![{plain(str(entry["caption"]))}](figures/{name}.svg){{#fig-{name} fig-alt="{alt}"}}'
     opened = f" Open as {' or '.join(formats)}."
@@ -136,9 +132,7 @@ def table(entry: Mapping[str, Any], file: Path, commit: str) -> str:
     name = str(entry["id"])
     where = f"data/gold/reports/tables/{name}.parquet"
     if not file.is_file():
-        raise PotatoError(
-            f"The table {name} is listed and not there.", where=where, hint="type `dvc repro gold`"
-        )
+        raise PotatoError(f"The table {name} is listed and not there.", where=where, hint="type `dvc repro gold`")
     content = pq.read_table(file)
     columns = [_cells(content, column, name, where) for column in entry["columns"]]
     header = [(_heading(column), _is_number(content, column)) for column in entry["columns"]]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import lake, manifest, notebooks, run, settings
+from potato import lake, lock, manifest, notebooks, run, settings
 from potato.errors import PotatoError, nearest
 from potato.lineage import Lineage
 from potato.telemetry import Telemetry
@@ -25,6 +22,11 @@ OUTPUTS = {
     "silver": ("data/silver", "data/quarantine"),
     "gold": ("data/gold",),
     "report": ("_site",),
+}
+_MEND = {
+    "bronze": "mend the raw files or the study's mapping",
+    "silver": "mend the raw rows or the study's mapping",
+    "gold": "change the covariates under `gold:` in params.yaml, or look at the rows that the model uses",
 }
 SITE_STAMP = "_site/report.json"
 
@@ -77,7 +79,7 @@ class Stage:
         PotatoError
             when the stage can't do its work; the output that was there before is then untouched.
         """
-        with _lock(self.root, self.name), _die_with_parent():
+        with lock.held(self.root, self.name), lock.bound_to_parent():
             started = time.monotonic()
             telemetry = Telemetry(self.run, self.name, self.settings.study_name)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
@@ -238,7 +240,7 @@ class Stage:
             where=first["dataset"] + column,
             expected=first["sentence"],
             found=f"{first['observed']} ({first['unexpected_count']} rows){others}",
-            hint="mend the raw rows or the study's mapping, then `dvc repro`; the last good output is untouched",
+            hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
         )
 
     def _publish(self, staging: Path) -> None:
@@ -310,49 +312,3 @@ def _link_raw(settings_: settings.Settings) -> None:
     if link.is_symlink():
         link.unlink()
     link.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
-
-
-@contextlib.contextmanager
-def _lock(root: Path, name: str) -> Iterator[None]:
-    """Hold the stage's lock; the system frees it when this process dies, however it dies."""
-    path = root / "runs" / f".{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise PotatoError(
-                f"The stage {name} is already running.",
-                where=str(root),
-                found=f"process {stream.read().strip() or 'unknown'}",
-                hint="wait until it ends, or end that process",
-            ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
-
-
-@contextlib.contextmanager
-def _die_with_parent() -> Iterator[None]:
-    """End like an interrupt when dvc is gone: a stage that lives on would write beside the next one."""
-    parent = os.getppid()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.5):
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signal.SIGTERM)
-                return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
-        signal.signal(signal.SIGTERM, before)

@@ -65,9 +65,7 @@ def prefetch(root: Path | None = None) -> None:
     _warmup = _Warmup((root or lake.root()).resolve())
 
 
-def log_gold(
-    run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str] | None = None
-) -> str | None:
+def log_gold(run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str] | None = None) -> str | None:
     """Log one run of gold to the experiment "potato/STUDY" and return its MLflow id.
 
     The store is MLFLOW_TRACKING_URI; without it mlflow.db in the project's folder, with artifacts in mlruns/.
@@ -126,9 +124,7 @@ def _connect(root: Path) -> MlflowClient:
     return client
 
 
-def _log(
-    client: MlflowClient, run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str]
-) -> str:
+def _log(client: MlflowClient, run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str]) -> str:
     from mlflow.entities import Metric, Param, RunTag
 
     experiment = _experiment(client, settings)

@@ -6,15 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 EVERYONE = "Everyone"
 MIN_PEOPLE = 5
 MIN_WEIGHTS_FOR_SLOPE = 10
 CONDITION_ESTIMATOR = (
-    "Each person's weekly mean weights within a condition are fitted with a straight line, weeks weighted by"
-    " their number of weigh-ins; the slope shown is the mean over people, with a t interval over people. A"
+    "A straight line is fitted to each person's daily weights within a condition; the slope shown is the mean over"
+    " people, with a t interval over people. A"
     f" person with fewer than {MIN_WEIGHTS_FOR_SLOPE} weigh-ins in a condition is left out there."
 )
 
@@ -92,19 +91,14 @@ def person_slopes(trajectories: pd.DataFrame) -> pd.DataFrame:
 
     Conditions come in the order in which people met them.
     """
-    rows = []
-    data = trajectories.dropna(subset=["condition"])
-    met = data.groupby("condition")["study_week"].mean().sort_values(kind="stable").index
-    for condition in met:
-        for subject, part in data[data["condition"] == condition].groupby("subject_id", sort=True):
-            weights = part["n_weights"].to_numpy(float)
-            if len(part) < 2 or weights.sum() < MIN_WEIGHTS_FOR_SLOPE:
-                continue
-            week = part["study_week"].to_numpy(float)
-            week = week - np.average(week, weights=weights)
-            slope = float((weights * week * part["weight_kg"]).sum() / (weights * week**2).sum())
-            rows.append((subject, condition, int(weights.sum()), slope))
-    return pd.DataFrame(rows, columns=["subject_id", "condition", "n_weights", "slope_kg_per_week"])
+    data = trajectories.dropna(subset=["condition", "condition_slope_kg_per_week"])
+    met = list(data.groupby("condition")["study_week"].mean().sort_values(kind="stable").index)
+    slopes = data.groupby(["condition", "subject_id"], as_index=False).agg(
+        n_weights=("n_weights", "sum"), slope_kg_per_week=("condition_slope_kg_per_week", "first")
+    )
+    slopes = slopes[slopes["n_weights"] >= MIN_WEIGHTS_FOR_SLOPE]
+    slopes = slopes.sort_values("condition", key=lambda c: c.map(met.index), kind="stable").reset_index(drop=True)
+    return slopes[["subject_id", "condition", "n_weights", "slope_kg_per_week"]]
 
 
 def condition_slopes(slopes: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -40,9 +40,7 @@ class Group(_Closed):
     label: str = Field(min_length=1, description="the group's name in the weight file")
     participants: int = Field(ge=1, le=100_000, description="people in the group")
     change_lb: float = Field(ge=-60, le=20, description="mean of last minus first weigh-in, lb")
-    change_sd_lb: float = Field(
-        ge=0, le=30, description="its standard deviation over people, scale noise included, lb"
-    )
+    change_sd_lb: float = Field(ge=0, le=30, description="its standard deviation over people, scale noise included, lb")
     last_day_min: int = Field(ge=1, le=365, description="earliest day of a last weigh-in")
     last_day_mean: float = Field(ge=1, le=365, description="mean day of the last weigh-in")
     last_day_max: int = Field(ge=1, le=365, description="latest day of a last weigh-in")
@@ -62,41 +60,29 @@ class Intake(_Closed):
     cheat_days_min: float = Field(
         default=0.06, ge=0, le=0.99, description="others: chance of a cheat day, most faithful person"
     )
-    cheat_days_typical: float = Field(
-        default=0.22, ge=0, le=0.99, description="others: mean chance in a middling week"
-    )
+    cheat_days_typical: float = Field(default=0.22, ge=0, le=0.99, description="others: mean chance in a middling week")
     cheat_days_max: float = Field(
         default=0.80, ge=0, le=0.99, description="others: chance of the least faithful person"
     )
     cheat_week_sd: float = Field(
         default=1.2, ge=0, le=5, description="how cheat days bunch in weeks, sd on the logit scale"
     )
-    cheat_day_potato_share: Share = Field(
-        default=0.35, description="mean potato share of energy on a cheat day"
-    )
-    other_food_share: Share = Field(
-        default=0.06, description="mean share of energy from other food on a faithful day"
-    )
+    cheat_day_potato_share: Share = Field(default=0.35, description="mean potato share of energy on a cheat day")
+    other_food_share: Share = Field(default=0.06, description="mean share of energy from other food on a faithful day")
     potato_habit: float = Field(
         default=0.7, gt=0.05, le=20, description="low: one way to cook potatoes rules a person's week"
     )
     energy_kcal: float = Field(default=1750, ge=800, le=5000, description="mean energy a day over people")
-    energy_person_sd_kcal: float = Field(
-        default=280, ge=0, le=1000, description="sd of a person's usual energy"
-    )
+    energy_person_sd_kcal: float = Field(default=280, ge=0, le=1000, description="sd of a person's usual energy")
     energy_week_sd_kcal: float = Field(
         default=240, ge=0, le=1000, description="sd of a week around the person's usual energy"
     )
-    energy_day_sd_kcal: float = Field(
-        default=220, ge=0, le=1000, description="sd of a day around the week's energy"
-    )
+    energy_day_sd_kcal: float = Field(default=220, ge=0, le=1000, description="sd of a day around the week's energy")
     entries_min: int = Field(
         default=4, ge=2, le=30, description="fewest entries of a logged day before equal ones merge"
     )
     entries_max: int = Field(default=10, ge=2, le=40, description="most entries of a logged day")
-    logged_day_share: Share = Field(
-        default=0.86, description="share of days with a food log, outside gap weeks"
-    )
+    logged_day_share: Share = Field(default=0.86, description="share of days with a food log, outside gap weeks")
     gap_week_share: Share = Field(default=0.04, description="share of person-weeks without any food log")
 
     @model_validator(mode="after")
@@ -111,15 +97,9 @@ class Intake(_Closed):
 class Effects(_Closed):
     """Assumed effects of one more unit of a week's intake on next week's minus this week's mean weight."""
 
-    potato_energy_share: float = Field(
-        default=-0.60, ge=-5, le=5, description="kg a week per unit of share (0 to 1)"
-    )
-    fiber_g_per_1000_kcal: float = Field(
-        default=-0.03, ge=-0.5, le=0.5, description="kg a week per g per 1,000 kcal"
-    )
-    energy_kcal_per_day: float = Field(
-        default=0.0004, ge=-0.01, le=0.01, description="kg a week per kcal a day"
-    )
+    potato_energy_share: float = Field(default=-0.60, ge=-5, le=5, description="kg a week per unit of share (0 to 1)")
+    fiber_g_per_1000_kcal: float = Field(default=-0.03, ge=-0.5, le=0.5, description="kg a week per g per 1,000 kcal")
+    energy_kcal_per_day: float = Field(default=0.0004, ge=-0.01, le=0.01, description="kg a week per kcal a day")
 
 
 class SimulateSettings(_Closed):
@@ -180,16 +160,10 @@ class SimulateSettings(_Closed):
     weekly_loss_lb: list[float] = Field(
         default=[5.1, 1.8, 2.1, 1.9], min_length=1, description="loss to each of them, lb"
     )
-    noise_sd_kg: float = Field(
-        default=0.49, ge=0, le=5, description="sd of daily weights around their 15-day mean, kg"
-    )
-    noise_lag1: float = Field(
-        default=0.33, ge=0, le=0.6, description="lag-1 autocorrelation of those residuals"
-    )
+    noise_sd_kg: float = Field(default=0.49, ge=0, le=5, description="sd of daily weights around their 15-day mean, kg")
+    noise_lag1: float = Field(default=0.33, ge=0, le=0.6, description="lag-1 autocorrelation of those residuals")
     missing_day_share: float = Field(default=0.08, ge=0, le=0.6, description="share of days without a weight")
-    blank_share: Share = Field(
-        default=0.15, description="share of missing days written as a row without a weight"
-    )
+    blank_share: Share = Field(default=0.15, description="share of missing days written as a row without a weight")
     zero_share: Share = Field(default=0.08, description="share of missing days written as a weight of 0")
     zero_end_share: Share = Field(
         default=0.04, description="share of people whose last row is a weight of 0, a day too late"
@@ -200,9 +174,7 @@ class SimulateSettings(_Closed):
     )
     whole_pound_share: Share = Field(default=0.30, description="share of pound people who write whole pounds")
     first_start: date = Field(default=date(2022, 5, 1), description="first possible start of a participant")
-    start_window_days: int = Field(
-        default=84, ge=1, le=3660, description="days over which participants start"
-    )
+    start_window_days: int = Field(default=84, ge=1, le=3660, description="days over which participants start")
     intake: Intake = Field(default=Intake(), description="assumptions about food")
     effects: Effects = Field(default=Effects(), description="assumed effects of food on weight")
 

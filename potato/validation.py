@@ -63,7 +63,7 @@ def verdicts(findings: Iterable[Finding]) -> list[manifest.Verdict]:
     """Return the findings as contract verdicts: a fail stops the stage, a caution is a warning."""
     return [
         manifest.Verdict(
-            dataset="gold/coefficients",
+            dataset="gold/models/coefficients",
             expectation=finding.check,
             column=finding.model,
             severity="error" if finding.verdict == "fail" else "warning",

@@ -100,6 +100,9 @@ def trajectories(
                 "baseline_weight_kg": start,
             }
             row |= {"change_from_baseline_kg": mean - 0.1 - start, "slope_kg_per_week": slope}
+            row |= {
+                "condition_slope_kg_per_week": (conditions or {}).get(condition or "", slope) + random.normal(0, 0.1)
+            }
             before = mean
             rows.append(row)
     frame = pd.DataFrame(rows)

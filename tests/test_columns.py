@@ -26,9 +26,7 @@ def weight() -> ibis.Table:
 
 @pytest.fixture
 def nutrition() -> ibis.Table:
-    return ibis.table(
-        {"subject_id": "string", "day": "int64", "food": "string", "kcal": "float64"}, name="nutrition"
-    )
+    return ibis.table({"subject_id": "string", "day": "int64", "food": "string", "kcal": "float64"}, name="nutrition")
 
 
 def _short(expression: ibis.Table) -> dict[str, list[str]]:
@@ -79,9 +77,7 @@ def test_columns_dropped_by_a_star_are_followed(weight: ibis.Table) -> None:
 
 
 def test_names_keep_their_case_and_their_spaces() -> None:
-    table = ibis.table(
-        {"Subject": "string", "Body weight (kg)": "float64", 'a"b.c': "float64"}, name="weight"
-    )
+    table = ibis.table({"Subject": "string", "Body weight (kg)": "float64", 'a"b.c': "float64"}, name="weight")
     found = _short(table.select(Total=table["Body weight (kg)"] + table['a"b.c'], Who=table.Subject))
     assert found == {
         "Total": ["bronze/weight.Body weight (kg)", 'bronze/weight.a"b.c'],
@@ -107,16 +103,12 @@ def test_a_step_in_between_is_replaced_by_its_own_sources(weight: ibis.Table) ->
     step = column_lineage(weight.select(pounds=weight.kg * 2.2, one=ibis.literal(1)), SOURCES)
     stones = ibis.table({"pounds": "float64", "one": "int8"}, name="step")
     found = column_lineage(stones.select(stones=stones.pounds / 14 + stones.one), {"step": "step"})
-    assert columns.through(found, {"step": step}) == {
-        "stones": [{"dataset": "bronze/weight", "column": "kg"}]
-    }
+    assert columns.through(found, {"step": step}) == {"stones": [{"dataset": "bronze/weight", "column": "kg"}]}
 
 
 def test_the_module_needs_no_openlineage() -> None:
     heavy = "{'openlineage', 'ibis', 'sqlglot'}"
     program = f"import sys; import potato.columns; print(sorted({heavy} & set(sys.modules)))"
     project = Path(columns.__file__).parents[1]
-    answer = subprocess.run(
-        [sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -34,9 +34,7 @@ def test_each_food_names_one_category_of_the_dictionary_and_all_categories_are_e
 
 
 def test_the_potato_foods_come_first() -> None:
-    assert [categories(food) == ["potato"] for food in NAMES] == [
-        i < N_POTATO_FOODS for i in range(len(NAMES))
-    ]
+    assert [categories(food) == ["potato"] for food in NAMES] == [i < N_POTATO_FOODS for i in range(len(NAMES))]
 
 
 def test_the_macronutrients_of_a_food_fit_into_its_hundred_grams() -> None:
@@ -70,9 +68,7 @@ def test_a_logged_day_has_a_handful_of_entries(kept: Diary) -> None:
 
 
 def test_days_and_whole_weeks_go_unlogged() -> None:
-    kept = diary.keep(
-        Intake(logged_day_share=0.8, gap_week_share=0.1), np.full(200, 27), np.random.default_rng(5)
-    )
+    kept = diary.keep(Intake(logged_day_share=0.8, gap_week_share=0.1), np.full(200, 27), np.random.default_rng(5))
     logged = len(np.unique(kept.person * 28 + kept.day)) / (200 * 28)
     assert abs(logged - 0.8 * 0.9) < 0.03  # three standard errors of 800 person-weeks
     weeks = len(np.unique(kept.person * 4 + kept.day // 7)) / (200 * 4)

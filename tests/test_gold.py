@@ -151,7 +151,7 @@ def test_sentences_hold_no_number_that_is_none(demo: Path, weights_only: Path) -
 
 def test_the_gate_is_in_the_manifest(demo: Path) -> None:
     manifest = load(demo / "reports/manifest.json")
-    assert {verdict["dataset"] for verdict in manifest["contracts"]} == {"gold/coefficients"}
+    assert {verdict["dataset"] for verdict in manifest["contracts"]} == {"gold/models/coefficients"}
     assert len(manifest["contracts"]) == pq.read_table(demo / "models/diagnostics.parquet").num_rows
     assert not [v for v in manifest["contracts"] if v["severity"] == "error"]
 
@@ -160,8 +160,8 @@ def test_the_manifest_names_inputs_outputs_and_where_estimates_come_from(demo: P
     manifest = load(demo / "reports/manifest.json")
     silver = demo_root / "data/silver"
     assert manifest["inputs"]["silver/modeling_dataset"] == lake.fingerprint(silver / "modeling_dataset")
-    assert manifest["outputs"]["gold/coefficients"]["rows"] == 9
-    sources = manifest["column_lineage"]["gold/coefficients"]["estimate"]
+    assert manifest["outputs"]["gold/models/coefficients"]["rows"] == 9
+    sources = manifest["column_lineage"]["gold/models/coefficients"]["estimate"]
     assert {"dataset": "silver/modeling_dataset", "column": "next_week_change_kg"} in sources
 
 

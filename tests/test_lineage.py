@@ -76,9 +76,7 @@ def _tell(found: run.Run, root: Path) -> Lineage:
     return lineage
 
 
-def test_a_stage_starts_and_completes_as_a_child_of_the_pipeline_s_run(
-    this_run: run.Run, tmp_path: Path
-) -> None:
+def test_a_stage_starts_and_completes_as_a_child_of_the_pipeline_s_run(this_run: run.Run, tmp_path: Path) -> None:
     lineage = _tell(this_run, tmp_path)
     start, complete = _events(this_run)
     assert [start["eventType"], complete["eventType"]] == ["START", "COMPLETE"]
@@ -150,9 +148,7 @@ def test_each_attempt_has_a_run_id_of_its_own(this_run: run.Run, tmp_path: Path)
     assert _tell(this_run, tmp_path).run_id != _tell(this_run, tmp_path).run_id
 
 
-def test_inputs_that_the_manifest_leaves_out_are_those_of_the_start(
-    this_run: run.Run, tmp_path: Path
-) -> None:
+def test_inputs_that_the_manifest_leaves_out_are_those_of_the_start(this_run: run.Run, tmp_path: Path) -> None:
     lineage = Lineage(this_run, "report", tmp_path)
     lineage.start(["gold"])
     site = {"rows": 9, "fingerprint": "eee", "schema": []}
@@ -182,9 +178,7 @@ def test_a_failed_gate_tells_its_verdicts_and_publishes_no_version(this_run: run
 @pytest.mark.parametrize(
     ("error", "state"), [(ValueError(), "FAIL"), (KeyboardInterrupt(), "ABORT"), (SystemExit(1), "ABORT")]
 )
-def test_what_a_person_ended_is_an_abort(
-    this_run: run.Run, tmp_path: Path, error: BaseException, state: str
-) -> None:
+def test_what_a_person_ended_is_an_abort(this_run: run.Run, tmp_path: Path, error: BaseException, state: str) -> None:
     Lineage(this_run, "gold", tmp_path).fail(error)
     (event,) = _events(this_run)
     assert event["eventType"] == state
@@ -231,9 +225,7 @@ def test_a_configuration_file_without_a_transport_prints_nothing(
     assert len(_events(this_run)) == 2
 
 
-def test_disabled_means_the_file_alone(
-    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disabled_means_the_file_alone(this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiver() as backend:
         monkeypatch.setenv("OPENLINEAGE_URL", backend.url)
         monkeypatch.setenv("OPENLINEAGE_DISABLED", "true")
@@ -277,9 +269,7 @@ def test_a_backend_that_is_misspelt_stops_nothing(
     "origin",
     ["https://someone:secret@example.org/team/study.git", "git@example.org:team/study.git"],
 )
-def test_the_job_points_at_its_source_without_a_password(
-    this_run: run.Run, tmp_path: Path, origin: str
-) -> None:
+def test_the_job_points_at_its_source_without_a_password(this_run: run.Run, tmp_path: Path, origin: str) -> None:
     project = tmp_path / "project"
     project.mkdir()
     for command in (

@@ -103,9 +103,7 @@ def test_an_outer_trace_becomes_the_run(tmp_path: Path, monkeypatch: pytest.Monk
         f"00-{TRACE.upper()}-{SPAN}-01",
     ],
 )
-def test_a_malformed_trace_header_is_ignored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str
-) -> None:
+def test_a_malformed_trace_header_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: str) -> None:
     monkeypatch.setenv("TRACEPARENT", header)
     found = run.current(tmp_path)
     assert found.trace_id != TRACE
@@ -134,9 +132,7 @@ def test_the_stages_of_one_repro_share_a_run_and_the_next_repro_has_another(
         subprocess.run([*dvc, "repro", "--force"], cwd=tmp_path, check=True, capture_output=True)
         return [(tmp_path / f"{name}.txt").read_text() for name in ("one", "two")]
 
-    subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "--no-scm"], cwd=tmp_path, check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm"], cwd=tmp_path, check=True, capture_output=True)
     first, second = repro(), repro()
     assert first[0] == first[1]
     assert second[0] == second[1]
@@ -145,9 +141,7 @@ def test_the_stages_of_one_repro_share_a_run_and_the_next_repro_has_another(
 
 
 @pytest.mark.parametrize("words", [["exp", "run", "--set-param", "study=demo"], ["-q", "repro", "gold"]])
-def test_any_program_called_dvc_that_reproduces_is_the_common_process(
-    tmp_path: Path, words: list[str]
-) -> None:
+def test_any_program_called_dvc_that_reproduces_is_the_common_process(tmp_path: Path, words: list[str]) -> None:
     program = tmp_path / "bin" / "dvc"
     program.parent.mkdir()
     program.write_text(
@@ -256,9 +250,7 @@ def test_lines_of_several_processes_never_mix(tmp_path: Path) -> None:
         "for n in range(200): run.append(pathlib.Path(sys.argv[1]), {'n': n, 'text': 'x' * 3000})"
     )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    children = [
-        subprocess.Popen([sys.executable, "-c", program, str(path)], env=environment) for _ in range(3)
-    ]
+    children = [subprocess.Popen([sys.executable, "-c", program, str(path)], env=environment) for _ in range(3)]
     assert [child.wait() for child in children] == [0, 0, 0]
     entries = [json.loads(line) for line in path.read_text().splitlines()]
     assert sorted(entry["n"] for entry in entries) == sorted(list(range(200)) * 3)
@@ -315,7 +307,5 @@ def test_importing_the_run_imports_nothing_heavy() -> None:
         "heavy = {'psutil', 'pyarrow', 'pandas', 'mlflow', 'openlineage', 'opentelemetry', 'ibis'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
-    answer = subprocess.run(
-        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

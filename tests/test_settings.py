@@ -50,7 +50,7 @@ def test_an_unknown_study_lists_the_ones_that_there_are(project: Path) -> None:
 
 
 def test_a_covariate_that_is_no_column_names_the_nearest_column(project: Path) -> None:
-    change(project / "params.yaml", "potato_energy_share", "potato_energy_shares")
+    change(project / "params.yaml", "covariates: [potato_energy_share", "covariates: [potato_energy_shares")
     with pytest.raises(PotatoError, match="covariates") as caught:
         settings.load(project)
     assert "nearest: potato_energy_share" in str(caught.value.expected)

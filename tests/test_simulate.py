@@ -83,11 +83,7 @@ class Trial:
     def daily_potato_share(self) -> pd.Series[float]:
         """Return the potato share of energy of each logged day."""
         potato = self.nutrition.energy_kcal.where(self.nutrition.food.str.contains(POTATO), 0.0)
-        days = (
-            self.nutrition.assign(potato=potato)
-            .groupby(["participant", "date"])[["potato", "energy_kcal"]]
-            .sum()
-        )
+        days = self.nutrition.assign(potato=potato).groupby(["participant", "date"])[["potato", "energy_kcal"]].sum()
         return days.potato / days.energy_kcal
 
     def weeks(self) -> pd.DataFrame:
@@ -103,14 +99,7 @@ class Trial:
             fiber=("fiber_g", "sum"),
             days=("date", "nunique"),
         )
-        weeks = (
-            self.told.assign(week=self.told.day // 7)
-            .groupby(by)
-            .kg.mean()
-            .rename("kg")
-            .to_frame()
-            .join(eaten)
-        )
+        weeks = self.told.assign(week=self.told.day // 7).groupby(by).kg.mean().rename("kg").to_frame().join(eaten)
         weeks["potato_energy_share"] = weeks.potato / weeks.kcal
         weeks["fiber_g_per_1000_kcal"] = 1000 * weeks.fiber / weeks.kcal
         weeks["energy_kcal_per_day"] = weeks.kcal / weeks.days
@@ -144,9 +133,7 @@ def test_150_people_are_in_the_three_groups(trial: Trial) -> None:
     ("group", "n", "published"), [("4 Weeks", 67, -11.1), ("Closed Early", 31, -5.8), ("Dropped", 52, -5.3)]
 )
 def test_each_group_loses_what_was_published(trial: Trial, group: str, n: int, published: float) -> None:
-    assert near(
-        trial.people.change[trial.people.group == group].mean(), published, CHANGE_NOISE_LB / np.sqrt(n)
-    )
+    assert near(trial.people.change[trial.people.group == group].mean(), published, CHANGE_NOISE_LB / np.sqrt(n))
 
 
 def test_the_mean_change_is_the_published_one(trial: Trial) -> None:
@@ -190,9 +177,7 @@ def test_people_weigh_in_as_often_as_was_published(trial: Trial) -> None:
 def test_completers_lose_the_published_pounds_in_each_week(trial: Trial) -> None:
     losses = trial.weekly_losses([0, 7, 14, 21, 27])
     # Over 80 seeds: noise of the boundaries, and how losses and the effects of food fall on people.
-    assert all(
-        near(found, published, 0.21) for found, published in zip(losses, [5.1, 1.8, 2.1, 1.9], strict=True)
-    )
+    assert all(near(found, published, 0.21) for found, published in zip(losses, [5.1, 1.8, 2.1, 1.9], strict=True))
 
 
 def test_a_few_people_lose_far_more_than_the_rest(trial: Trial) -> None:
@@ -237,24 +222,18 @@ def test_people_who_cheat_on_most_days_still_lose_about_five_pounds(trial: Trial
     assert near(changes.mean(), -5, changes.std() / np.sqrt(len(changes)), rounding=0.5)
 
 
-@pytest.mark.skipif(
-    not DIGITIZED.exists(), reason="needs ../shared/data, which holds the digitized plot of the trial"
-)
+@pytest.mark.skipif(not DIGITIZED.exists(), reason="needs ../shared/data, which holds the digitized plot of the trial")
 def test_the_distributions_follow_the_digitized_plot(trial: Trial) -> None:
     published = json.loads(DIGITIZED.read_text())
     change, start = trial.people.change, trial.people.start
     for percentile, standard_error in {25: 0.38, 50: 0.27, 75: 0.33, 95: 0.41}.items():  # over 80 seeds
-        assert near(
-            np.percentile(change, percentile), published["change_lb"][f"p{percentile}"], standard_error
-        )
+        assert near(np.percentile(change, percentile), published["change_lb"][f"p{percentile}"], standard_error)
     # A fifth of the plot's variance is one person who lost far more than any other. The simulated changes
     # have the same sd without such an outlier, so that their 5% point lies about 2 lb further out.
     assert near(np.percentile(change, 5), published["change_lb"]["p5"], 0.85, rounding=2)
     for percentile in (5, 25, 50, 75, 95):
         # Two shape parameters cannot meet five points: within 30% of the sd.
-        assert near(
-            np.percentile(start, percentile), published["start_lb"][f"p{percentile}"], 0, rounding=12.6
-        )
+        assert near(np.percentile(start, percentile), published["start_lb"][f"p{percentile}"], 0, rounding=12.6)
     assert near(np.corrcoef(start, change)[0, 1], published["corr"], 0.08, rounding=0)  # over 80 seeds
     assert near((100 * change / start).mean(), published["pct_change"]["mean"], 0.09)  # over 80 seeds
 
@@ -393,9 +372,7 @@ def test_a_different_assumption_about_food_leaves_the_noise_of_the_scales_alone(
     without = Effects(potato_energy_share=0, fiber_g_per_1000_kcal=0, energy_kcal_per_day=0)
     for name, intake in {"one": Intake(), "two": Intake(energy_kcal=2500, cheat_week_sd=0)}.items():
         simulate(SimulateSettings(effects=without, intake=intake), tmp_path / name)
-    assert (tmp_path / "one/weight/weight.csv").read_bytes() == (
-        tmp_path / "two/weight/weight.csv"
-    ).read_bytes()
+    assert (tmp_path / "one/weight/weight.csv").read_bytes() == (tmp_path / "two/weight/weight.csv").read_bytes()
 
 
 # ---- how it copes ----

@@ -224,14 +224,10 @@ def some_manifests() -> dict[str, dict[str, Any]]:
             "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
             "subject_id": [{"dataset": "bronze/nutrition", "column": "subject_id"}],
         },
-        "silver/modeling_dataset": {
-            "weight_kg": [{"dataset": "silver/weekly_features", "column": "subject_id"}]
-        },
+        "silver/modeling_dataset": {"weight_kg": [{"dataset": "silver/weekly_features", "column": "subject_id"}]},
     }
     return {
-        "bronze": a_manifest(
-            "bronze", ["raw/nutrition", "raw/weight"], ["bronze/nutrition", "bronze/weight"]
-        ),
+        "bronze": a_manifest("bronze", ["raw/nutrition", "raw/weight"], ["bronze/nutrition", "bronze/weight"]),
         "silver": a_manifest(
             "silver",
             ["bronze/nutrition", "bronze/weight"],
@@ -243,7 +239,7 @@ def some_manifests() -> dict[str, dict[str, Any]]:
             "gold",
             ["silver/modeling_dataset"],
             [
-                "gold/coefficients",
+                "gold/models/coefficients",
                 *(f"gold/figures/{n}" for n in FIGURES),
                 *(f"gold/tables/{n}" for n in TABLES),
             ],
@@ -420,9 +416,7 @@ def test_a_reference_to_a_figure_of_another_page_stops_the_build(tmp_path: Path)
         "```{=html}\n<style>@import url(https://example.org/font.css)</style>\n```",
     ],
 )
-def test_a_link_that_leads_nowhere_or_fetches_from_the_network_stops_the_build(
-    tmp_path: Path, text: str
-) -> None:
+def test_a_link_that_leads_nowhere_or_fetches_from_the_network_stops_the_build(tmp_path: Path, text: str) -> None:
     root = a_root_with(tmp_path, "cohort.qmd", f"\n{text}\n")
     with pytest.raises(PotatoError) as caught:
         build(tmp_path, root=root)
@@ -435,9 +429,7 @@ def test_a_failed_build_leaves_the_old_site_and_no_litter(tmp_path: Path) -> Non
     root = a_root_with(tmp_path, "cohort.qmd", "\n[gone](nowhere.html)\n")
     with pytest.raises(PotatoError):
         build(tmp_path, root=root)
-    assert {
-        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    } == before
+    assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert {path.name for path in tmp_path.iterdir()} == {"_site", "gold", "root"}
 
 
@@ -542,17 +534,13 @@ def outline(folder: Path) -> dict[str, dict[str, list[str]]]:
             "alternatives": [image["alt"] for image in main.select("img")],
             "captions": [" ".join(caption.text.split()) for caption in main.select("figcaption")],
             "cells": [cell.text for cell in main.select("td, th")],
-            "paragraphs": [
-                " ".join(text.text.split()) for text in main.select("p, li") if not text.find_parent("nav")
-            ],
+            "paragraphs": [" ".join(text.text.split()) for text in main.select("p, li") if not text.find_parent("nav")],
             "foot": [" ".join(document.select_one(".nav-footer-left").text.split())],
         }
     return told
 
 
-def test_quarto_and_pandoc_tell_the_same_story(
-    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_quarto_and_pandoc_tell_the_same_story(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if QUARTO is None:
         pytest.skip("quarto is neither on PATH nor named by POTATO_QUARTO; the pandoc path alone was tested")
     monkeypatch.setenv(renderers.QUARTO_VARIABLE, QUARTO)

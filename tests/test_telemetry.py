@@ -47,7 +47,7 @@ def _span(found: run.Run, name: str) -> dict[str, Any]:
 def _use(found: run.Run) -> None:
     """Record one thing of each kind."""
     with Telemetry(found, "gold", "demo") as telemetry, telemetry.span("fit", models=3):
-        telemetry.record("potato.dataset.rows", 12, dataset="gold/coefficients")
+        telemetry.record("potato.dataset.rows", 12, dataset="gold/models/coefficients")
         telemetry.record("potato.contract.verdicts", 1, success=True)
         telemetry.record("potato.contract.verdicts", 1, success=True)
         telemetry.log("info", "models fitted", models=3)
@@ -145,7 +145,7 @@ def test_a_measurement_has_its_unit_and_its_labels(this_run: run.Run) -> None:
     _use(this_run)
     line = _lines(this_run, "metrics.jsonl")[0]
     assert (line["metric"], line["value"], line["unit"]) == ("potato.dataset.rows", 12, "{row}")
-    assert line["attributes"] == {"stage": "gold", "study": "demo", "dataset": "gold/coefficients"}
+    assert line["attributes"] == {"stage": "gold", "study": "demo", "dataset": "gold/models/coefficients"}
 
 
 def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, tmp_path: Path) -> None:
@@ -168,9 +168,7 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
             papermill.execute_notebook(source, target, progress_bar=False)
         executed = json.loads(target.read_text())
         # papermill puts a cell with the error above the notebook and a mark above the cell that failed.
-        executed["cells"] = [
-            cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])
-        ]
+        executed["cells"] = [cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])]
         telemetry.cell_spans(executed)
     root = _span(this_run, "stage silver")
     spans = [span for span in _lines(this_run, "traces.jsonl") if span is not root and span != root]
@@ -182,9 +180,7 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
     assert all(root["start"] <= span["start"] <= span["end"] <= root["end"] for span in spans)
 
 
-def test_a_collector_gets_all_three_signals_of_the_run(
-    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_collector_gets_all_three_signals_of_the_run(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiver() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         _use(this_run)
@@ -216,15 +212,11 @@ def test_the_user_s_service_name_stays(this_run: run.Run, monkeypatch: pytest.Mo
         _use(this_run)
     assert [path for path, _, _ in collector.requests] == ["/custom"], "only the signal that has an endpoint"
     spans = ExportTraceServiceRequest.FromString(collector.bodies("/custom")[0])
-    names = [
-        a.value.string_value for a in spans.resource_spans[0].resource.attributes if a.key == "service.name"
-    ]
+    names = [a.value.string_value for a in spans.resource_spans[0].resource.attributes if a.key == "service.name"]
     assert names == ["diet-lab"]
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")]
-)
+@pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
 def test_what_is_switched_off_is_not_sent_and_still_written(
     this_run: run.Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
@@ -273,9 +265,7 @@ def test_grpc_settings_are_answered_with_one_line(
     assert len(collector.requests) == 1, "HTTP is used all the same"
 
 
-def test_records_that_cannot_be_written_stop_nothing(
-    this_run: run.Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_records_that_cannot_be_written_stop_nothing(this_run: run.Run, caplog: pytest.LogCaptureFixture) -> None:
     with Telemetry(this_run, "gold", "demo") as telemetry:
         shutil.rmtree(this_run.folder)
         telemetry.log("info", "first")

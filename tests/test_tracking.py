@@ -62,9 +62,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str, A
     root = tmp_path_factory.mktemp("project")
     _write_gold(root)
     run_id = str(uuid.uuid4())
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "POTATO_"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "POTATO_"))}
     answer = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS, str(root), str(PROJECT)],
         env={**environment, "PYTHONPATH": str(PROJECT), "POTATO_RUN_ID": run_id},
@@ -121,11 +119,7 @@ def test_coefficients_and_figures_are_artifacts_in_the_project_s_folder(
     tracked: tuple[Path, str, str, Any],
 ) -> None:
     root, _, identity, client = tracked
-    names = [
-        artifact.path
-        for folder in ("models", "figures")
-        for artifact in client.list_artifacts(identity, folder)
-    ]
+    names = [artifact.path for folder in ("models", "figures") for artifact in client.list_artifacts(identity, folder)]
     assert names == ["models/coefficients.parquet", "figures/forest.svg"]
     assert client.get_run(identity).info.artifact_uri.startswith((root / "mlruns").as_uri())
 
