@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import pandas as pd
 import plotnine as p9
@@ -93,7 +94,8 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
 def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Figure:
     """Draw the models' estimates with their intervals, a panel a covariate, and the truth if known."""
     terms = [words.term(name) for name in dict.fromkeys(coefficients["term"])]
-    panel = {t.name: f"{t.label}\n{t.step_short}" for t in terms}
+    room = 56 // max(len(terms), 1)
+    panel = {t.name: "\n".join([*wrap(t.label, room), *wrap(t.step_short, room)]) for t in terms}
     order = [words.MODELS.get(m, m) for m in dict.fromkeys(coefficients["model"])]
     step = coefficients["term"].map({t.name: t.step for t in terms})
     data = coefficients.assign(
@@ -121,7 +123,11 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         + p9.scale_shape_manual(values=dict(zip(order, ("o", "s", "D"), strict=False)))
         + p9.scale_x_continuous(labels=signed, breaks=_few_breaks)
         + p9.labs(x="Effect on next week's weight change, kg", y="")
-        + look(legend_position="none", panel_spacing_x=0.03)
+        + look(
+            legend_position="none",
+            panel_spacing_x=0.03,
+            strip_text=p9.element_text(size=10, weight="bold", ha="center"),
+        )
     )
     told = "; ".join(
         f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
@@ -139,7 +145,7 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         f" kg per week. {told}.",
         "gold/models/coefficients",
         plot,
-        height=2.9,
+        height=3.5,
     )
 
 

@@ -23,7 +23,7 @@ INK, SOFT, RULE = "#1b1b1b", "#8a8a8a", "#e3e3e3"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("solid", "dashed", "dashdot", "dotted", "solid", "dashed", "dashdot")
-_WIDTH = 7.2
+_WIDTH = 6.6
 _SALT = "potato-weight-nutrition"
 
 
@@ -82,9 +82,9 @@ def look(**changes: Any) -> p9.theme:
     """Return the theme that all figures share."""
     shared = p9.theme(
         text=p9.element_text(color=INK),
-        axis_title=p9.element_text(size=10),
-        axis_text=p9.element_text(size=9, color="#444444"),
-        strip_text=p9.element_text(size=10, weight="bold", ha="left"),
+        axis_title=p9.element_text(size=11.5),
+        axis_text=p9.element_text(size=11, color="#444444"),
+        strip_text=p9.element_text(size=11, weight="bold", ha="left"),
         panel_grid_major=p9.element_line(color=RULE, size=0.5),
         panel_grid_minor=p9.element_blank(),
         legend_position="top",
@@ -92,7 +92,7 @@ def look(**changes: Any) -> p9.theme:
         legend_key=p9.element_blank(),
         plot_background=p9.element_rect(fill="white", color="white"),
     )
-    return p9.theme_minimal(base_size=11, base_family="DejaVu Sans") + shared + p9.theme(**changes)
+    return p9.theme_minimal(base_size=12, base_family="DejaVu Sans") + shared + p9.theme(**changes)
 
 
 def scales(groups: Sequence[str], *kinds: str) -> list[Any]:
