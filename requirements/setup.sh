@@ -11,6 +11,21 @@ fail() {
   exit 1
 }
 
+# Installs with uv: its milestones go to the terminal, all that it says into the log.
+install() {
+  {
+    status=0
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode "$@" || status=$?
+    echo "status $status"
+  } 2>&1 | tee -a "$log" | grep --line-buffered -E '^(Resolved|Prepared|Installed|Bytecode compiled)' || true
+  tail -n 1 "$log" | grep -q '^status 0$'
+}
+
+# Runs a command for at most so many seconds; macOS has no `timeout`.
+within() {
+  "$venv/bin/python" -c 'import subprocess, sys; sys.exit(subprocess.run(sys.argv[2:], timeout=int(sys.argv[1])).returncode)' "$@"
+}
+
 case $part in
 venv)
   command -v "$python" >/dev/null || { echo "There is no $python. Install Python 3.11 or newer, or type: make run PYTHON=python3.12" >&2; exit 1; }
@@ -23,13 +38,13 @@ venv)
   ;;
 run)
   echo "set-up 2/3: the packages of requirements/run.lock (a few minutes the first time)"
-  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode -r requirements/run.lock \
-    >"$log" 2>&1 || fail "a package of requirements/run.lock could not be installed"
+  : >"$log"
+  install -r requirements/run.lock || fail "a package of requirements/run.lock could not be installed"
   "$venv/bin/uv" pip install --python "$venv/bin/python" --no-deps --no-build-isolation -e . >>"$log" 2>&1 ||
     fail "the project itself could not be installed"
   if command -v quarto >/dev/null; then
     echo "set-up 3/3: the site is rendered by $(command -v quarto)"
-  elif timeout 180 "$venv/bin/uv" pip install --python "$venv/bin/python" --no-deps --no-build-isolation \
+  elif within 180 "$venv/bin/uv" pip install --python "$venv/bin/python" --no-deps --no-build-isolation \
     --require-hashes -r requirements/quarto.lock >>"$log" 2>&1; then
     echo "set-up 3/3: the site is rendered by Quarto"
   else
@@ -43,7 +58,7 @@ run)
   ;;
 dev)
   echo "set-up: the packages that tests and checks need"
-  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode -r requirements/dev.lock \
-    >"$log" 2>&1 || fail "a package of requirements/dev.lock could not be installed"
+  : >"$log"
+  install -r requirements/dev.lock || fail "a package of requirements/dev.lock could not be installed"
   ;;
 esac
