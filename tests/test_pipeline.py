@@ -126,11 +126,16 @@ def test_metrics_plots_and_the_graph_say_something(demo: Path) -> None:
 
 
 def test_forcing_every_stage_gives_the_same_bytes(demo: Path) -> None:
-    before = fingerprints(demo)
-    notebooks = {p.name: p.read_bytes() for p in (demo / "runs/latest/notebooks").glob("*.ipynb")}
+    before, first = fingerprints(demo), demo / "runs" / lines(demo / "runs/index.jsonl")[0]["run_id"]
     assert repro(demo, "--force") == STAGES
     assert fingerprints(demo) == before
-    assert {p.name: p.read_bytes() for p in (demo / "runs/latest/notebooks").glob("*.ipynb")} == notebooks
+    assert executed(demo / "runs/latest") == executed(first)
+
+
+def executed(run: Path) -> dict[str, bytes]:
+    notebooks = {path.name: path.read_bytes() for path in (run / "notebooks").glob("*.ipynb")}
+    assert len(notebooks) == 3
+    return notebooks
 
 
 def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(demo: Path) -> None:
