@@ -40,7 +40,8 @@ def diet(training: Training, truth: Mapping[str, float], settings: Settings, slo
     known = rows[rows["term"].isin(list(truth))]
     if len(known):
         held = sum(r.conf_low <= truth[r.term] <= r.conf_high for r in words.rows(known))
-        which = "All" if held == len(known) else f"{words.spelled(held).capitalize()} of the {words.spelled(len(known))}"
+        some = f"{words.spelled(held).capitalize()} of the {words.spelled(len(known))}"
+        which = "All" if held == len(known) else some
         text += f" {which} effects that the simulation was made with lie inside these intervals."
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
 
