@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +13,10 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from typer.exceptions import TyperException
 
 from potato import lake
-from potato.errors import PotatoError, nearest
+from potato.errors import PotatoError
 
 app = typer.Typer(
     name="potato",
@@ -22,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_INTERRUPTED = 130
 console = Console(stderr=True, highlight=False)
 
 
@@ -104,34 +108,48 @@ def show(error: PotatoError) -> None:
         body.append(f"\n{'cell':<9} ", style="dim")
         body.append(cell, style="default")
     log = Path("runs/latest/logs.jsonl")
-    if (lake.root() / log).is_file():
-        body.append(f"\n{'log':<9} ", style="dim")
-        body.append(str(log), style="default")
+    with contextlib.suppress(PotatoError):
+        if (lake.root() / log).is_file():
+            body.append(f"\n{'log':<9} ", style="dim")
+            body.append(str(log), style="default")
     console.print(Panel(body, border_style="red", title="stopped", title_align="left"))
 
 
 def main() -> None:
-    """Run the command line; a PotatoError ends it with one screen and exit code 1."""
+    """Run the command line.
+
+    A PotatoError, and any other exception, ends it with one screen and exit code 1; an interruption with 130.
+    """
     try:
-        app(standalone_mode=False)
+        # typer hands back the code of an interruption instead of raising it.
+        code = app(standalone_mode=False)
     except PotatoError as error:
-        try:
-            show(error)
-        except PotatoError:
-            console.print(str(error), markup=False)
-        sys.exit(1)
+        show(error)
+        code = 1
     except (typer.Abort, KeyboardInterrupt):
-        console.print("interrupted; the last good output is untouched")
-        sys.exit(130)
+        code = _INTERRUPTED
+    except TyperException as error:
+        if text := str(error):  # without a command, the help has been printed and nothing else is to say
+            show(PotatoError(text, hint="type `potato --help`"))
+        code = 2
     except Exception as error:
-        name = type(error).__name__
-        if name in ("NoSuchOption", "UsageError", "BadParameter", "MissingParameter", "NoArgsIsHelpError"):
-            text = getattr(error, "message", str(error)) or "no command"
-            command = next((a for a in sys.argv[1:] if not a.startswith("-")), "")
-            guess = nearest(command, [c.name or c.callback.__name__ for c in app.registered_commands if c.callback])
-            show(PotatoError(text, nearest=guess, hint="type `potato --help`"))
-            sys.exit(2)
-        raise
+        show(_unexpected(error))
+        code = 1
+    if code == _INTERRUPTED:
+        console.print("interrupted; the last good output is untouched")
+    sys.exit(code or 0)
+
+
+def _unexpected(error: Exception) -> PotatoError:
+    """Return what to show of an exception that nobody foresaw; its traceback goes into a file."""
+    text = " ".join(str(error).split())
+    told = PotatoError(f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__)
+    with contextlib.suppress(OSError, PotatoError):
+        path = lake.root() / "runs" / "traceback.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        told.hint = "the traceback is in runs/traceback.txt; if files and permissions are in order, please report it"
+    return told
 
 
 if __name__ == "__main__":

@@ -20,4 +20,9 @@ def connect() -> ibis.BaseBackend:
 def table(connection: ibis.BaseBackend, folder: Path, name: str) -> ibis.Table:
     """Return the dataset in `folder` as a table of `connection` called `name`; nothing is read yet."""
     lake.require(folder)
-    return connection.read_parquet(str(folder / "*.parquet"), table_name=name)
+    import duckdb
+
+    try:
+        return connection.read_parquet(str(folder / "*.parquet"), table_name=name)
+    except duckdb.Error as error:
+        raise lake.damaged(folder, error) from None

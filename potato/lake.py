@@ -19,6 +19,7 @@ from potato.errors import PotatoError
 
 STAGING_VARIABLE = "POTATO_STAGING"
 ROOT_VARIABLE = "POTATO_ROOT"
+_AGAIN = "type `dvc repro`; where it finds nothing to do, `dvc repro --force`"
 _PART = "part-0.parquet"
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -81,14 +82,28 @@ def require(folder: Path) -> None:
             f"The dataset {folder.name} is not there.",
             where=_shown(folder),
             expected="a folder with Parquet files",
-            hint="type `dvc repro` to build it",
+            hint=_AGAIN,
         )
 
 
 def read(folder: Path) -> pa.Table:
     """Return the dataset in `folder`; PotatoError when it is not there."""
     require(folder)
-    return pq.read_table(folder)
+    try:
+        return pq.read_table(folder)
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(folder, error) from None
+
+
+def damaged(folder: Path, error: Exception) -> PotatoError:
+    """Return the error to raise when a dataset is there and can't be read."""
+    return PotatoError(
+        f"The dataset {folder.name} is damaged.",
+        where=_shown(folder),
+        expected="Parquet files as an earlier stage wrote them",
+        found=" ".join(str(error).split())[:200],
+        hint=_AGAIN,
+    )
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -103,8 +118,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the JSON content of `path`."""
-    return json.loads(path.read_bytes())
+    """Return the JSON content of `path`; PotatoError when it is not there or broken."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PotatoError(
+            f"{path.name} can't be read.",
+            where=_shown(path),
+            expected="what an earlier stage wrote",
+            found="nothing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())[:200],
+            hint=_AGAIN,
+        ) from None
 
 
 def _files(path: Path) -> Iterator[Path]:

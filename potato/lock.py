@@ -35,11 +35,19 @@ def held(root: Path, name: str) -> Iterator[None]:
         yield
 
 
+class Interruption:
+    """Whether a signal has asked this process to end."""
+
+    interrupted = False
+
+
 @contextlib.contextmanager
-def bound_to_parent() -> Iterator[None]:
-    """End like an interrupt when dvc is gone: a stage that lives on would write beside the next one."""
-    parent = os.getppid()
-    over = threading.Event()
+def interruptible() -> Iterator[Interruption]:
+    """Turn SIGINT, SIGTERM and the death of the parent into a KeyboardInterrupt that is remembered.
+
+    A stage that lived on after its dvc would write beside the next one.
+    """
+    parent, over, state = os.getppid(), threading.Event(), Interruption()
 
     def watch() -> None:
         while not over.wait(0.5):
@@ -48,12 +56,14 @@ def bound_to_parent() -> Iterator[None]:
                 return
 
     def interrupt(*_: object) -> None:
+        state.interrupted = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     threading.Thread(target=watch, daemon=True).start()
     try:
-        yield
+        yield state
     finally:
         over.set()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

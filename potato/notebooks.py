@@ -84,9 +84,10 @@ def execute(
         for a parameter that the notebook does not declare.
     """
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    node = nbformat.read(notebook, as_version=4)
+    node = _read(notebook)
     _check_parameters(node, parameters, notebook)
     _register_engine()
     saved = dict(os.environ)
@@ -109,6 +110,13 @@ def execute(
             extra_arguments=_KERNEL_ARGUMENTS,
             on_cell=progress,
         )
+    except DeadKernelError:
+        raise PotatoError(
+            f"The kernel that ran {notebook.name} died.",
+            where=f"notebooks/{notebook.name}",
+            found="no answer, and no traceback",
+            hint="it may have run out of memory; if there is enough, please report it",
+        ) from None
     except PapermillExecutionError as error:
         raise _failed(error, node, notebook, nbformat.read(draft, as_version=4)) from None
     finally:
@@ -132,6 +140,18 @@ def canonical(notebook: NotebookNode) -> NotebookNode:
         for out in cell.get("outputs", []):
             out.get("metadata", {}).clear()
     return notebook
+
+
+def _read(notebook: Path) -> NotebookNode:
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (OSError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise PotatoError(
+            f"The notebook {notebook.name} can't be read.",
+            where=f"notebooks/{notebook.name}",
+            found=" ".join(str(error).split())[:200],
+            hint=f"restore it: `git checkout -- notebooks/{notebook.name}`",
+        ) from None
 
 
 def _check_parameters(node: NotebookNode, parameters: Mapping[str, Any], notebook: Path) -> None:

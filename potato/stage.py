@@ -79,7 +79,7 @@ class Stage:
         PotatoError
             when the stage can't do its work; the output that was there before is then untouched.
         """
-        with lock.held(self.root, self.name), lock.bound_to_parent():
+        with lock.held(self.root, self.name), lock.interruptible() as over:
             started = time.monotonic()
             telemetry = Telemetry(self.run, self.name, self.settings.study_name)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
@@ -93,10 +93,13 @@ class Stage:
                     self._enforce(document)
                     self._publish(staging)
                 except BaseException as error:
+                    if over.interrupted and not isinstance(error, KeyboardInterrupt):
+                        # What the dying kernel makes of it hides that a person or a signal ended the stage.
+                        error = KeyboardInterrupt()
                     lineage.fail(error, document)
                     self._finish(telemetry, "failed", started, error)
                     self._keep(staging)
-                    raise
+                    raise error from None
                 self._track(document, telemetry)
                 lineage.complete(document)
                 seconds = self._finish(telemetry, "ran", started)
