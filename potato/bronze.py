@@ -59,14 +59,19 @@ def read_raw(path: Path, name: str, family: str, separator: str | None) -> RawFi
         when `path` is no readable file or has no header line.
     """
     try:
-        content = path.read_bytes()
+        # A pipe or a device would be waited for.
+        content = path.read_bytes() if path.is_file() else None
+        problem = "no regular file"
     except OSError as error:
+        content, problem = None, str(error.strerror)
+    if content is None:
         raise PotatoError(
             f"The raw file {name} can't be read.",
-            where=str(path),
-            found=error.strerror,
+            where=name,
+            expected="a file",
+            found=problem,
             hint="check that it is a file and that you may read it",
-        ) from None
+        )
     text, encoding = decode(content)
     first_line = text.split("\n", 1)[0]
     separator = separator or tell_separator(first_line)
@@ -75,11 +80,20 @@ def read_raw(path: Path, name: str, family: str, separator: str | None) -> RawFi
     rows: list[tuple[int, list[str]]] = []
     header: list[str] | None = None
     number = 0
-    for number, cells in enumerate(reader, start=1):
-        if header is None:
-            header = [cell.strip() for cell in cells]
-        elif cells:
-            rows.append((number, cells))
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if header is None:
+                header = [cell.strip() for cell in cells]
+            elif cells:
+                _refuse_swallowed_rows(name, number, cells, separator, len(header))
+                rows.append((number, cells))
+    except csv.Error as error:
+        raise PotatoError(
+            f"The raw file {name} is not readable as CSV.",
+            where=f"{name}, row {number + 1}",
+            found=str(error),
+            hint="mend that row, or take the file out of the folder",
+        ) from None
     if not header or not any(header):
         raise PotatoError(
             f"The raw file {name} has no header line.",
@@ -89,6 +103,21 @@ def read_raw(path: Path, name: str, family: str, separator: str | None) -> RawFi
             hint=f"write the header into {name}, or take the file out of the folder",
         )
     return RawFile(name, family, lake.file_sha256(path), encoding, separator, header, rows)
+
+
+def _refuse_swallowed_rows(name: str, number: int, cells: list[str], separator: str, width: int) -> None:
+    """Stop at a cell that holds whole rows: a quote in it opens and does not close where it was meant to."""
+    for cell in cells:
+        if "\n" in cell:
+            rows = sum(line.count(separator) >= width - 1 for line in cell.splitlines()[1:])
+            if width > 1 and rows:
+                raise PotatoError(
+                    f"A quote in {name} swallows the rows after it.",
+                    where=f"{name}, row {number}",
+                    expected="a quote that closes in its own cell",
+                    found=f"a cell of {cell.count(chr(10)) + 1} lines that starts with {cell[:40]!r}",
+                    hint="take out or close the quote in that row",
+                )
 
 
 @dataclass
@@ -160,6 +189,14 @@ class CSVLoader:
 
     def _position(self, file: RawFile, field_: str, name: str) -> int:
         folded = [h.casefold() for h in file.header]
+        if folded.count(name.casefold()) > 1:
+            raise PotatoError(
+                f"{file.name} has the column {name!r} more than once.",
+                where=f"studies/{self.study}.yaml, {file.family}.columns.{field_}",
+                expected="one column of that name",
+                found=", ".join(file.header),
+                hint="give the columns of the raw file different names",
+            )
         if name.casefold() not in folded:
             raise PotatoError(
                 f"{file.name} has no column {name!r}.",
@@ -180,8 +217,11 @@ class CSVLoader:
 
     def ledger(self) -> dict[str, dict[str, object]]:
         """Return what was read from each raw file: family, rows_read, sha256, encoding and separator."""
+        names = [file.name for file in self.files]
         return {
-            file.name: {
+            # A file that holds two families is read twice, once for each.
+            file.name if names.count(file.name) == 1 else f"{file.name} ({file.family})": {
+                "file": file.name,
                 "family": file.family,
                 "rows_read": len(file.rows),
                 "sha256": file.sha256,

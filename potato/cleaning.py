@@ -28,6 +28,7 @@ UNITS = {
 KG_BELOW, LB_ABOVE = 85.0, 160.0
 
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+_DAY = r"^([-+]?\d{1,6})(\.0*)?$"
 _TIME = r"([T ].*)?$"
 _DATES = {
     "ymd": (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME, (1, 2, 3)),
@@ -71,6 +72,13 @@ def day_of_date(column: ir.StringValue, order: str) -> ir.IntegerValue:
     return (date.cast("timestamp").epoch_seconds() // 86_400).cast("int32")
 
 
+def day_of_number(column: ir.StringValue) -> ir.IntegerValue:
+    """Return the day number; null where the text is no whole number."""
+    written = text(column)
+    # Through the text and not through a rounded number: an engine refuses to cast a number that is too large.
+    return ibis.ifelse(written.re_search(_DAY), written.re_extract(_DAY, 1), ibis.null(str)).try_cast("int32")
+
+
 def stated_unit(column: ir.StringValue) -> ir.StringValue:
     """Return kg or lb as the row states it, null where it states none, and the text itself where it is neither."""
     folded = text(column).lower()
@@ -82,7 +90,7 @@ def stated_unit(column: ir.StringValue) -> ir.StringValue:
 
 
 def weight_units(table: ir.Table, mapping: WeightMapping) -> ir.Table:
-    """Return each person's unit for rows that state none: columns subject_id, median, unit (kg, lb or null).
+    """Return each person's unit for rows that state none: subject_id, median, lightest, heaviest, unit (or null).
 
     The evidence, in order: what the study file says of the person, the one unit that the person's other rows state,
     the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE.
@@ -93,17 +101,26 @@ def weight_units(table: ir.Table, mapping: WeightMapping) -> ir.Table:
     unstated = ibis.ifelse((rows.value > 0) & rows.stated.isnull(), rows.value, ibis.null("float64"))
     people = rows.mutate(unstated=unstated).group_by("subject_id")
     told = people.aggregate(
-        median=lambda t: t.unstated.median(), low=lambda t: t.stated.min(), high=lambda t: t.stated.max()
+        median=lambda t: t.unstated.median(),
+        lightest=lambda t: t.unstated.min(),
+        heaviest=lambda t: t.unstated.max(),
+        low=lambda t: t.stated.min(),
+        high=lambda t: t.stated.max(),
     )
     overrides = [(told.subject_id == who, unit) for who, unit in mapping.unit_by_subject.items()]
     fixed = mapping.unit if mapping.unit in UNITS else None
-    by_value = ibis.cases((told.median < KG_BELOW, "kg"), (told.median > LB_ABOVE, "lb"), else_=ibis.null(str))
+    # A person with values of both kinds has changed the unit on the way: no single one is right.
+    by_value = ibis.cases(
+        ((told.median < KG_BELOW) & (told.heaviest <= LB_ABOVE), "kg"),
+        ((told.median > LB_ABOVE) & (told.lightest >= KG_BELOW), "lb"),
+        else_=ibis.null(str),
+    )
     unit = ibis.cases(
         *overrides,
         (told.low == told.high, told.low),
         else_=ibis.literal(fixed) if fixed else by_value if mapping.unit == "detect" else ibis.null(str),
     )
-    return told.select("subject_id", "median", unit=unit)
+    return told.select("subject_id", "median", "lightest", "heaviest", unit=unit)
 
 
 def refuse_untold_units(units: list[dict[str, object]], stated: list[str], study: str) -> None:
@@ -122,12 +139,14 @@ def refuse_untold_units(units: list[dict[str, object]], stated: list[str], study
         )
     untold = [u for u in units if u["unit"] is None and u["median"] is not None and u["median"] == u["median"]]
     if untold:
-        listed = ", ".join(f"{u['subject_id']} (median {u['median']:.1f})" for u in untold[:8])
+        listed = ", ".join(
+            f"{u['subject_id']} ({u['lightest']:g} to {u['heaviest']:g}, median {u['median']:g})" for u in untold[:8]
+        )
         more = f" and {len(untold) - 8} more" if len(untold) > 8 else ""
         raise PotatoError(
             "The unit of some people's weights can't be told.",
             where=f"studies/{study}.yaml, weight.unit",
-            expected=f"a stated unit, or a median below {KG_BELOW:g} (kg) or above {LB_ABOVE:g} (lb)",
+            expected=f"a stated unit, or values around a median below {KG_BELOW:g} (kg) or above {LB_ABOVE:g} (lb)",
             found=listed + more,
             hint=f"write `unit: kg` or `unit: lb` into studies/{study}.yaml, "
             f"or for single people `unit_by_subject: {{ {untold[0]['subject_id']}: lb }}`",
@@ -155,9 +174,7 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
             unit = ibis.coalesce(stated_unit(table.unit), table.person_unit)
             values["weight_kg"] = number(raw) * ibis.ifelse(unit == "lb", KG_PER_LB, 1.0)
     values["day_number"] = (
-        day_of_date(table.date, study.date_order)
-        if _when(mapping) == "date"
-        else number(table.day).round().try_cast("int32")
+        day_of_date(table.date, study.date_order) if _when(mapping) == "date" else day_of_number(table.day)
     )
     return table.select("source_file", "source_row", **values)
 
@@ -171,6 +188,9 @@ def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
     def told(of_rule: Callable[[Rule], str | ir.Value]) -> ir.Value:
         return ibis.cases(*((rows._rule == n, of_rule(rule)) for n, rule in enumerate(rules)), else_=ibis.null(str))
 
+    # A day that can't be has no place in time: it must not stretch the person's study.
+    impossible = [n for n, rule in enumerate(rules) if rule.reason.startswith("impossible_")]
+    rows = rows.mutate(day_number=ibis.ifelse(rows._rule.isin(impossible), ibis.null("int32"), rows.day_number))
     kept = [name for name in rows.columns if not name.startswith(("raw_", "_"))]
     flagged = rows.select(
         *kept,

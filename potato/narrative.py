@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from potato import trajectories, words
+from potato.markdown import plain
 from potato.models import Training
 from potato.settings import Settings
 from potato.trajectories import EVERYONE, Mean
@@ -38,9 +39,9 @@ def study(settings: Settings) -> dict[str, str]:
     )
     return {
         "name": settings.study_name,
-        "title": settings.study.title,
-        "description": settings.study.description,
-        "citation": settings.study.citation or "",
+        "title": plain(settings.study.title),
+        "description": plain(settings.study.description),
+        "citation": plain(settings.study.citation or ""),
         "notice": notice if settings.study.simulated else "",
     }
 
@@ -51,7 +52,7 @@ def cohort(people: pd.DataFrame, groups: Sequence[str]) -> dict[str, str]:
     text = f"{_opening(n)} at least one usable weight"
     if list(groups) != [EVERYONE]:
         counts = people["group"].value_counts()
-        text += ": " + words.listed([f"{counts[g]} in “{g}”" for g in groups if g in counts])
+        text += ": " + words.listed([f"{counts[g]} in “{plain(str(g))}”" for g in groups if g in counts])
     text += f". They weighed in {weights / n:.1f} times each on average, and the last of them in study week {weeks}."
     return {
         "n_subjects": f"{n:,}",

@@ -18,6 +18,7 @@ from potato.errors import PotatoError
 QUARTO_VARIABLE = "POTATO_QUARTO"
 _READER = "markdown+autolink_bare_uris"
 _SHOWN_LINES = 12
+_SECONDS = 300
 
 
 def quarto() -> str | None:
@@ -50,16 +51,20 @@ def render(source: Path, site: Path) -> None:
 
 
 def _run(command: list[str], *, renderer: str, where: str, cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    hint = f"type `{QUARTO_VARIABLE}=none dvc repro report` to go through pandoc" if renderer == "Quarto" else None
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PotatoError(
+            f"{renderer} could not be run.", where=command[0], found=str(error)[-200:], hint=hint
+        ) from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise PotatoError(
             f"{renderer} could not render the report.",
             where=where,
             found="\n".join(said[-_SHOWN_LINES:]) or f"exit code {done.returncode}",
-            hint=f"type `{QUARTO_VARIABLE}=none dvc repro report` to go through pandoc"
-            if renderer == "Quarto"
-            else None,
+            hint=hint,
         )
 
 

@@ -215,13 +215,19 @@ _SUBJECT_WEEK = (
 _INTAKE = (
     Column("days_logged", _int, "Days with at least one food entry", "day", 0, 7, required=True),
     Column("entries", _int, "Food entries of the week", "entry", 0, 7_000, required=True),
-    Column("energy_kcal_per_day", _float, "Energy per logged day", "kcal/day", 0, 20_000),
-    Column("protein_g_per_day", _float, "Protein per logged day", "g/day", 0, 2_000),
-    Column("carbohydrate_g_per_day", _float, "Available carbohydrate per logged day", "g/day", 0, 4_000),
-    Column("fat_g_per_day", _float, "Fat per logged day", "g/day", 0, 2_000),
-    Column("fiber_g_per_day", _float, "Fibre per logged day, from the entries", "g/day", 0, 500),
-    Column("fiber_g_per_1000_kcal", _float, "Fibre per 1,000 kcal of energy", "g/1000 kcal", 0, 250),
-    Column("fiber_rollup_g_per_day", _float, "Fibre per day, from the daily roll-up", "g/day", 0, 500),
+    Column("energy_kcal_per_day", _float, "Energy per logged day", "kcal/day", 0, 20_000, severity="warning"),
+    Column("protein_g_per_day", _float, "Protein per logged day", "g/day", 0, 2_000, severity="warning"),
+    Column(
+        "carbohydrate_g_per_day", _float, "Available carbohydrate per logged day", "g/day", 0, 4_000, severity="warning"
+    ),
+    Column("fat_g_per_day", _float, "Fat per logged day", "g/day", 0, 2_000, severity="warning"),
+    Column("fiber_g_per_day", _float, "Fibre per logged day, from the entries", "g/day", 0, 500, severity="warning"),
+    Column(
+        "fiber_g_per_1000_kcal", _float, "Fibre per 1,000 kcal of energy", "g/1000 kcal", 0, 250, severity="warning"
+    ),
+    Column(
+        "fiber_rollup_g_per_day", _float, "Fibre per day, from the daily roll-up", "g/day", 0, 500, severity="warning"
+    ),
     Column("potato_energy_share", _float, "Share of energy that came from potatoes", "share", 0, 1),
     *(
         Column(f"entries_{category}", _int, f"Food entries that name {category}", "entry", 0, 7_000)

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from potato.errors import PotatoError, nearest
 from potato.trial import SimulateSettings
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that stands twice: the first would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 class Section(BaseModel):
@@ -28,6 +44,14 @@ class FamilyMapping(Section):
     separator: Literal[",", ";", "\t", "|"] | None = Field(
         default=None, description="told from the header line when absent"
     )
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_below_the_raw_folder(cls, files: str) -> str:
+        parts = files.split("/")
+        if files and (files.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts)):
+            raise ValueError(f"files: a pattern below the study's raw folder, such as weight/*.csv, and not {files!r}")
+        return files
 
 
 class WeightMapping(FamilyMapping):
@@ -72,15 +96,19 @@ class Study(Section):
         # Imported here: settings is read by every command, and the dictionary needs Arrow.
         from potato.schema import FAMILIES
 
+        fields = {field for family in FAMILIES.values() for field in family.names}
+        for field in self.codes:
+            if field not in fields:
+                raise ValueError(f"codes.{field}: the data dictionary has no such field{_nearest_of(field, fields)}")
         for name, mapping in self.families().items():
             known = FAMILIES[name].names
+            if not mapping.files:
+                raise ValueError(f"{name}.files: empty; name the files, such as {name}/*.csv")
             for field in mapping.columns:
                 if field not in known:
-                    guess = nearest(field, known)
                     raise ValueError(
-                        f"{name}.columns.{field}: the data dictionary has no such field"
-                        + (f"; nearest: {guess}" if guess else "")
-                        + f"; it has {', '.join(known)}"
+                        f"{name}.columns.{field}: the data dictionary has no such field{_nearest_of(field, known)};"
+                        f" it has {', '.join(known)}"
                     )
             if "subject_id" not in mapping.columns:
                 raise ValueError(f"{name}.columns.subject_id: missing; every family says who a row is about")
@@ -119,12 +147,18 @@ class GoldSettings(Section):
         numeric = [c.name for c in MODELING_DATASET.columns if c.unit and c.name not in ("study_week", self.outcome)]
         for name in self.covariates:
             if name not in numeric:
-                guess = nearest(name, numeric)
                 raise ValueError(
-                    f"covariates: the modelling dataset has no numeric column {name}"
-                    + (f"; nearest: {guess}" if guess else "")
+                    f"covariates: the modelling dataset has no numeric column {name}{_nearest_of(name, numeric)}"
                 )
+        for listed, names in (("covariates", self.covariates), ("controls", self.controls)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{listed}: a name stands twice in {', '.join(names)}")
         return self
+
+
+def _nearest_of(name: str, known: Iterable[str]) -> str:
+    guess = nearest(name, known)
+    return f"; nearest: {guess}" if guess else ""
 
 
 class Parameters(Section):
@@ -187,7 +221,8 @@ def load_study(root: Path, name: str) -> Study:
             expected=f"one of {', '.join(known)}" if known else "a file in studies/",
             found=name,
             nearest=nearest(name, known),
-            hint=f"correct `study:` in params.yaml, or describe the study in studies/{name}.yaml",
+            hint="correct `study:` in params.yaml"
+            + (f", or describe the study in studies/{name}.yaml" if re.fullmatch(r"[\w-]+", name) else ""),
         )
     return _checked(Study, root / "studies" / f"{name}.yaml", root)
 
@@ -195,7 +230,7 @@ def load_study(root: Path, name: str) -> Study:
 def _checked(model: type[Model], path: Path, root: Path) -> Model:
     shown = path.relative_to(root).as_posix()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise PotatoError(
             f"{shown} is missing.", where=str(path), hint=f"restore it: `git checkout -- {shown}`"
@@ -209,7 +244,8 @@ def _checked(model: type[Model], path: Path, root: Path) -> Model:
             f"{shown} holds no settings.",
             where=shown,
             expected="`name: value` lines",
-            found=type(content).__name__,
+            found="nothing" if content is None else type(content).__name__,
+            hint=f"restore it: `git checkout -- {shown}`",
         )
     try:
         return model.model_validate(content)
@@ -242,24 +278,34 @@ def _explain(error: ValidationError, model: type[BaseModel], content: dict[str, 
         )
     message = str(first["msg"]).removeprefix("Value error, ")
     found = first.get("input")
+    guess = None
     if first["type"] == "value_error":
         where = f"{shown}, {'.'.join([*path, message.split(':')[0]])}"
+        told = re.search(r"nearest: (\w+)", message)
+        guess = told.group(1) if told else None
+    elif first["type"] == "literal_error":
+        guess = nearest(str(found), re.findall(r"'([^']*)'", message))
     return PotatoError(
         f"{shown} has a setting with a value that can't be: {'.'.join(path) or message.split(':')[0]}.{more}",
         where=where,
         expected=message,
         found=None if isinstance(found, dict) else repr(found),
-        hint=f"correct it in {shown}",
+        nearest=guess,
+        hint=f"write {guess} there in {shown}" if guess else f"correct it in {shown}",
     )
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
     """Return the setting names that `model` knows below `path`; none below a free mapping."""
-    for part in path:
+    steps = iter(path)
+    for part in steps:
         field = model.model_fields.get(part)
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        annotation = field.annotation if field else None
+        arguments = getattr(annotation, "__args__", ())
+        nested = [c for c in (annotation, *arguments) if isinstance(c, type) and issubclass(c, BaseModel)]
         if not nested:
             return []
+        if getattr(annotation, "__origin__", None) is dict:
+            next(steps, None)  # the name that the mapping gives its entry
         model = nested[0]
     return list(model.model_fields)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from potato import cleaning, columns, contracts, engine, features, lake, schema, settings
-from potato.errors import PotatoError
+from potato.errors import PotatoError, nearest
 from potato.features import Cleaned
 from potato.manifest import Manifest, Verdict
 
@@ -51,7 +51,60 @@ class FeatureEngineer:
         )
         self.cleaned = Cleaned(**{name: self._clean(family) for name, family in schema.FAMILIES.items()})
         self.tables["quarantine"] = self._quarantine()
-        return self._counts()
+        counts = self._counts()
+        self._refuse_what_cannot_be_meant()
+        return counts
+
+    def _refuse_what_cannot_be_meant(self) -> None:
+        """Stop at data that would run through and give a wrong answer."""
+        people = {name: self._people(getattr(self.cleaned, name)) for name in schema.FAMILIES}
+        where = f"studies/{self.study}.yaml"
+        if not people["weight"]:
+            reasons = [f"{row['rows']} {row['reason']}" for row in self.counts.to_pylist() if row["family"] == "weight"]
+            raise PotatoError(
+                "No weight of the study can be used.",
+                where=f"{where}, weight",
+                expected="rows with a person, a day and a weight",
+                found=", ".join(reasons) or "no row at all",
+                hint="compare the mapping with the raw file",
+            )
+        for name in ("nutrition", "fiber"):
+            if people[name] and not people[name] & people["weight"]:
+                theirs, ours = sorted(people[name]), sorted(people["weight"])
+                raise PotatoError(
+                    f"Nobody in the {name} files is in the weight files.",
+                    where=f"{where}, {name}.columns.subject_id",
+                    expected=f"people such as {', '.join(ours[:4])}",
+                    found=f"people such as {', '.join(theirs[:4])}",
+                    nearest=nearest(theirs[0], ours),
+                    hint="map the column that names people in the same way in both",
+                )
+        unknown = sorted(self.settings.study.weight.unit_by_subject.keys() - people["weight"])
+        if unknown:
+            raise PotatoError(
+                f"Nobody in the weight files is called {unknown[0]!r}.",
+                where=f"{where}, weight.unit_by_subject",
+                expected=f"one of {', '.join(sorted(people['weight'])[:8])}",
+                found=unknown[0],
+                nearest=nearest(unknown[0], people["weight"]),
+                hint=f"correct unit_by_subject in {where}",
+            )
+        weight = self.cleaned.weight
+        groups = weight.group_by("subject_id").aggregate(low=weight.group.min(), high=weight.group.max())
+        moved = groups.filter(groups.low != groups.high).order_by("subject_id").to_pyarrow().to_pylist()
+        if moved:
+            raise PotatoError(
+                "Some people change their group during the study.",
+                where=f"{where}, weight.columns.group",
+                expected="one group for each person",
+                found=", ".join(f"{row['subject_id']} ({row['low']}, {row['high']})" for row in moved[:6]),
+                hint="map the column as `condition`, which may change, or correct the raw file",
+            )
+
+    @staticmethod
+    def _people(table: ibis.Table) -> set[str]:
+        usable = table.filter(table.reason.isnull() & table.subject_id.notnull())
+        return set(usable.select("subject_id").distinct().to_pyarrow()["subject_id"].to_pylist())
 
     def _clean(self, family: schema.Family) -> ibis.Table:
         """Run the cleaning of one family in two steps: as one query its rules would read each text again and again."""
@@ -105,7 +158,8 @@ class FeatureEngineer:
         """
         files: dict[str, dict[str, object]] = {}
         for name, read in lake.read_json(lake.input("data/bronze/ledger.json"))["files"].items():
-            of_file = [row for row in self.counts.to_pylist() if row["source_file"] == name]
+            source = {"source_file": read["file"], "family": read["family"]}
+            of_file = [row for row in self.counts.to_pylist() if source.items() <= row.items()]
             kept = sum(row["rows"] for row in of_file if row["reason"] is None)
             reasons = {row["reason"]: row["rows"] for row in of_file if row["reason"]}
             if read["rows_read"] != kept + sum(reasons.values()):
@@ -117,6 +171,7 @@ class FeatureEngineer:
                     hint="this is a fault of the pipeline: please report it with the raw file",
                 )
             files[name] = {
+                "file": read["file"],
                 "family": read["family"],
                 "rows_read": read["rows_read"],
                 "rows_kept": kept,

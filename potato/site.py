@@ -13,6 +13,7 @@ import yaml
 
 from potato import lake, links, pages, records, renderers, snippets
 from potato.errors import PotatoError
+from potato.markdown import plain
 
 PAGES = {
     "overview": "index",
@@ -146,7 +147,7 @@ def _context(
     parts["contents"] = _contents(reports, menu)
     left_out = [page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")]
     variables = evidence.numbers | records.variables(run, manifests)
-    variables["report.left_out"] = " ".join(snippets.plain(reason) for reason in dict.fromkeys(left_out))
+    variables["report.left_out"] = " ".join(plain(reason) for reason in dict.fromkeys(left_out))
     return pages.Context(variables=variables, parts=parts, shown=frozenset(shown))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,17 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from potato.errors import PotatoError
+from potato.markdown import plain
 
 EMPTY = "–"
 _MINUS = "\u2212"
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#$@|~^\"'])")
 _SENTENCE = 60
 _VERDICTS = {"pass", "passed", "caution", "warning", "fail", "failed", "ran", "cached"}
-
-
-def plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
-    return _SPECIAL.sub(r"\\\1", text)
 
 
 def cell(value: object, spec: str) -> str:

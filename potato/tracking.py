@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -117,11 +119,19 @@ def _keep_quiet() -> None:
 def _connect(root: Path) -> MlflowClient:
     from mlflow import MlflowClient
 
+    _require_openable(_uri(root))
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     client = MlflowClient(_uri(root))
     client.search_experiments(max_results=1)  # the first question creates the tables
     return client
+
+
+def _require_openable(uri: str) -> None:
+    """Raise when a sqlite store can't be opened; MLflow would try again and again for minutes."""
+    if uri.startswith("sqlite:///"):
+        with contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite:///").split("?")[0])) as connection:
+            connection.execute("pragma schema_version")
 
 
 def _log(client: MlflowClient, run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_the_ledger_says_how_each_file_was_read(study: Study) -> None:
     ledger = loaded(study({"weight.csv": content})).ledger()
     assert ledger == {
         "weight.csv": {
+            "file": "weight.csv",
             "family": "weight",
             "rows_read": 2,
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -103,6 +105,34 @@ def test_a_missing_folder_says_where_to_put_the_files(study: Study) -> None:
 def test_a_file_without_a_header_is_named(study: Study, content: str) -> None:
     with pytest.raises(PotatoError, match=r"weight\.csv has no header line"):
         loaded(study({"weight.csv": content}))
+
+
+def test_a_quote_that_swallows_rows_is_named_with_its_row(study: Study) -> None:
+    content = 'who,date,weight\na,2022-05-01,80\na,2022-05-02,"81\na,2022-05-03,82\n'
+    with pytest.raises(PotatoError, match=r"quote in weight\.csv swallows") as caught:
+        loaded(study({"weight.csv": content}))
+    assert caught.value.where == "weight.csv, row 3"
+
+
+def test_a_line_break_inside_a_quoted_cell_is_kept(study: Study) -> None:
+    table = loaded(study({"weight.csv": 'who,note,date,weight\na,"two\nlines, really",2022-05-01,80\n'})).tables[
+        "weight"
+    ]
+    assert json.loads(table["extra"][0].as_py()) == {"note": "two\nlines, really"}
+
+
+def test_a_header_that_stands_twice_is_not_guessed(study: Study) -> None:
+    with pytest.raises(PotatoError, match="'weight' more than once"):
+        loaded(study({"weight.csv": "who,date,Weight,weight\na,2022-05-01,80,81\n"}))
+
+
+def test_a_pipe_where_a_file_should_be_is_named(study: Study, project: Path) -> None:
+    name = study({})
+    raw = project / "data/raw/small"
+    raw.mkdir(parents=True)
+    os.mkfifo(raw / "weight.csv")
+    with pytest.raises(PotatoError, match=r"weight\.csv can't be read"):
+        loaded(name)
 
 
 def test_a_study_without_weights_fails_its_contract(study: Study) -> None:

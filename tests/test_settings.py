@@ -42,6 +42,35 @@ def test_a_misspelt_parameter_names_its_nearest_match(
     assert nearest in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "nearest"),
+    [
+        ("      participants: 67", "      particpants: 67", "participants"),
+        ("controls: [study_week", "controls: [study_weak", "study_week"),
+        ("engine: duckdb", "engine: ducktb", "duckdb"),
+    ],
+)
+def test_the_nearest_match_is_found_at_every_depth(project: Path, old: str, new: str, nearest: str) -> None:
+    change(project / "params.yaml", old, new)
+    with pytest.raises(PotatoError) as caught:
+        settings.load(project)
+    assert caught.value.nearest == nearest
+
+
+def test_a_key_that_stands_twice_is_refused(project: Path) -> None:
+    change(project / "studies" / "krone2020.yaml", "  unit: kg\n", "  unit: kg\n  unit: lb\n")
+    with pytest.raises(PotatoError, match="not readable YAML") as caught:
+        settings.load(project, "krone2020")
+    assert "'unit' stands twice" in str(caught.value.found)
+
+
+@pytest.mark.parametrize("files", ["/etc/*.csv", "../*.csv", "", "**.csv"])
+def test_files_are_named_below_the_raw_folder(project: Path, files: str) -> None:
+    change(project / "studies" / "krone2020.yaml", '"*.csv"', f'"{files}"')
+    with pytest.raises(PotatoError, match="files"):
+        settings.load(project, "krone2020")
+
+
 def test_an_unknown_study_lists_the_ones_that_there_are(project: Path) -> None:
     with pytest.raises(PotatoError, match="no study called 'krone'") as caught:
         settings.load(project, "krone")

@@ -17,7 +17,7 @@ from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.silver import FeatureEngineer
 
-from .conftest import SHARED
+from .conftest import SHARED, WEIGHT
 
 Study = Callable[..., str]
 
@@ -86,6 +86,7 @@ def test_the_second_weight_of_a_day_is_set_aside(study: Study, project: Path) ->
 def test_rows_read_are_rows_kept_and_rows_quarantined(study: Study, project: Path) -> None:
     engineer = silver(study({"weight.csv": "who,date,weight\na,2022-05-01,80\na,2022-05-02,x\nb,,x\n"}), project)
     assert engineer.ledger()["weight.csv"] == {
+        "file": "weight.csv",
         "family": "weight",
         "rows_read": 3,
         "rows_kept": 1,
@@ -110,9 +111,10 @@ CELL = st.sampled_from(
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mess=st.lists(st.tuples(CELL, CELL, CELL), max_size=12))
 def test_no_row_is_lost_whatever_the_cells_say(study: Study, project: Path, mess: list[tuple[str, str, str]]) -> None:
-    content = "who;date;weight\n" + "".join(";".join(row) + "\n" for row in mess)
+    good = ("good", "2022-05-01", "80")  # without a usable weight the stage stops
+    content = "who;date;weight\n" + "".join(";".join(row) + "\n" for row in [good, *mess])
     ledger = silver(study({"weight.csv": content}), project).ledger()["weight.csv"]
-    assert ledger["rows_read"] == len(mess)
+    assert ledger["rows_read"] == len(mess) + 1
 
 
 def test_weeks_are_counted_from_each_persons_own_first_day(study: Study, project: Path) -> None:
@@ -215,7 +217,7 @@ def test_a_unit_that_cannot_be_told_stops_with_the_person_and_the_line_to_write(
     content = "who,date,weight,unit\nann,2022-05-01,130,\nbob,2022-05-01,70,\n"
     with pytest.raises(PotatoError, match="can't be told") as caught:
         silver(study({"weight.csv": content}, weight=DETECT), project)
-    assert caught.value.found == "ann (median 130.0)"
+    assert caught.value.found == "ann (130 to 130, median 130)"
     assert "unit_by_subject: { ann: lb }" in str(caught.value.hint)
 
 
@@ -223,6 +225,72 @@ def test_the_study_file_decides_the_unit_of_a_person_whom_nothing_tells(study: S
     content = "who,date,weight,unit\nann,2022-05-01,130,\n"
     name = study({"weight.csv": content}, weight=DETECT | {"unit_by_subject": {"ann": "lb"}})
     assert rows(silver(name, project), "subject_trajectories")[0]["weight_kg"] == pytest.approx(58.967, abs=1e-3)
+
+
+def test_a_person_who_changes_the_unit_on_the_way_is_not_guessed(study: Study, project: Path) -> None:
+    content = "who,date,weight,unit\n" + "".join(f"ann,2022-05-{d:02},{80 if d < 20 else 176},\n" for d in range(1, 25))
+    with pytest.raises(PotatoError, match="can't be told") as caught:
+        silver(study({"weight.csv": content}, weight=DETECT), project)
+    assert caught.value.found == "ann (80 to 176, median 80)"
+
+
+def test_a_person_whom_the_study_file_misspells_is_named(study: Study, project: Path) -> None:
+    content = {"weight.csv": "who,date,weight,unit\nann,2022-05-01,70,\n"}
+    name = study(content, weight=DETECT | {"unit_by_subject": {"anm": "lb"}})
+    with pytest.raises(PotatoError, match="Nobody in the weight files is called 'anm'") as caught:
+        silver(name, project)
+    assert caught.value.nearest == "ann"
+
+
+def test_an_impossible_date_does_not_stretch_the_persons_study(study: Study, project: Path) -> None:
+    content = "who,date,weight\na,1923-05-01,80\na,2022-05-01,80\na,9999-12-31,80\n"
+    engineer = silver(study({"weight.csv": content}), project)
+    assert [r["study_week"] for r in rows(engineer, "weekly_features")] == [1]
+    assert [reason for *_, reason in reasons(engineer)] == ["impossible_date", "impossible_date"]
+
+
+def test_a_day_that_is_no_whole_number_is_quarantined(study: Study, project: Path) -> None:
+    by_day = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", "day": "day", "weight": "weight"}}
+    content = "who,day,weight\na,0,80\na,1.0,80\na,2.5,80\na,1e300,80\na,10000000000000000000,80\n"
+    engineer = silver(study({"weight.csv": content}, weight=by_day), project)
+    assert [(row, reason) for row, _, _, reason in reasons(engineer)] == [
+        (4, "unreadable_day"),
+        (5, "unreadable_day"),
+        (6, "unreadable_day"),
+    ]
+
+
+def test_a_study_without_a_usable_weight_says_what_became_of_its_rows(study: Study, project: Path) -> None:
+    with pytest.raises(PotatoError, match="No weight of the study can be used") as caught:
+        silver(study({"weight.csv": "who,date,weight\na,2022-05-01,0\na,2022-05-02,NA\n"}), project)
+    assert caught.value.found == "1 missing_value, 1 zero_means_missing"
+
+
+def test_a_diary_of_strangers_stops_the_study(study: Study, project: Path) -> None:
+    content = {
+        "weight.csv": "who,date,weight\np1,2022-05-01,80\n",
+        "nutrition.csv": "who,date,food,kcal,fiber\nP1,2022-05-01,rice,100,1\n",
+    }
+    with pytest.raises(PotatoError, match="Nobody in the nutrition files is in the weight files") as caught:
+        silver(study(content, nutrition=DIARY), project)
+    assert caught.value.nearest == "p1"
+
+
+def test_a_person_who_changes_the_group_stops_the_study(study: Study, project: Path) -> None:
+    grouped = {"files": "weight.csv", "unit": "kg", "columns": WEIGHT["columns"] | {"group": "group"}}
+    content = "who,date,weight,group\na,2022-05-01,80,A\na,2022-05-02,80,B\n"
+    with pytest.raises(PotatoError, match="change their group") as caught:
+        silver(study({"weight.csv": content}, weight=grouped), project)
+    assert caught.value.found == "a (A, B)"
+
+
+def test_one_file_may_hold_two_families(study: Study, project: Path) -> None:
+    fiber = {"files": "weight.csv", "columns": {"subject_id": "who", "date": "date", "fiber_g": "fiber"}}
+    engineer = silver(study({"weight.csv": "who,date,weight,fiber\na,2022-05-01,80,20\n"}, fiber=fiber), project)
+    assert {name: file["rows_kept"] for name, file in engineer.ledger().items()} == {
+        "weight.csv (weight)": 1,
+        "weight.csv (fiber)": 1,
+    }
 
 
 def test_a_unit_that_is_neither_kg_nor_lb_is_named(study: Study, project: Path) -> None:

@@ -1,0 +1,12 @@
+"""Text of a study inside a page: shown as it is, whatever it would mean to Markdown."""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#$@|~^\"'])")
+
+
+def plain(text: str) -> str:
+    """Return `text` so that Markdown, and a shortcode, show it as it is."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
