@@ -23,6 +23,7 @@ from potato import (
     words,
 )
 from potato.design import Finding
+from potato.errors import PotatoError
 from potato.manifest import Manifest
 from potato.models import Training
 from potato.tables import Table
@@ -78,6 +79,14 @@ class ModelingPipeline:
         self.weights, self.groups = trajectories.with_groups(self.frames["subject_trajectories"])
         self.weekly, _ = trajectories.with_groups(self.frames["weekly_features"])
         self.people = trajectories.people(self.weights)
+        if self.people["change_kg"].notna().sum() == 0:
+            raise PotatoError(
+                "Nobody was weighed twice, so no change of weight can be told.",
+                where=f"studies/{self.study}.yaml, weight",
+                expected="at least one person with weigh-ins on two days",
+                found=f"{len(self.people)} people with one weigh-in each",
+                hint="look at the columns that the study file maps to who and when",
+            )
         counts = {name: {"rows": len(f), "people": f["subject_id"].nunique()} for name, f in self.frames.items()}
         return pd.DataFrame.from_dict(counts, orient="index")
 

@@ -160,6 +160,9 @@ MODELS: dict[str, Callable[[Sample], tuple[Fit, list[Finding]]]] = {
 }
 
 
+_FLAT = 1e-9  # kg per week; below it, differences are rounding
+
+
 def train(
     frame: pd.DataFrame,
     *,
@@ -186,7 +189,11 @@ def train(
             "No recorded intake varies from week to week, so there is nothing to explain weight by: no model is fitted."
         )
         findings.append(Finding("intake_recorded", "all", "caution", text))
-    for name, estimator in MODELS.items() if sample.covariates else ():
+    flat = sample.n_obs > 0 and float(np.ptp(sample.frame[outcome])) < _FLAT
+    if flat:
+        text = "Weight changed by the same amount in every person-week: no model is fitted, as nothing is to explain."
+        findings.append(Finding("outcome_varies", "all", "caution", text))
+    for name, estimator in MODELS.items() if sample.covariates and not flat else ():
         rows = sample.within() if name == "fixed_effects" else sample
         refusal = _refusal(name, rows, min_subjects)
         if refusal:

@@ -265,3 +265,10 @@ def test_a_change_needs_two_weigh_ins() -> None:
     changes = trajectories.people(weights).set_index("subject_id")["change_kg"]
     assert np.isnan(changes["s001"])
     assert not np.isnan(changes["s000"])
+
+
+def test_a_weight_that_never_changes_gives_a_finding_and_no_estimate() -> None:
+    frame = silver_frames.modeling(people=12).assign(next_week_change_kg=0.0)
+    training = train(frame)
+    assert len(training.coefficients) == 0
+    assert ("outcome_varies", "all") in checks(training)
