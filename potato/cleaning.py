@@ -28,6 +28,7 @@ UNITS = {
 KG_BELOW, LB_ABOVE = 85.0, 160.0
 
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+_THOUSANDS = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
 _DAY = r"^([-+]?\d{1,6})(\.0*)?$"
 _TIME = r"([T ].*)?$"
 _DATES = {
@@ -39,6 +40,7 @@ _DATES = {
 DATE_BOUNDS = (-7_305, 47_482)  # 1950-01-01 and 2100-01-01, in days since 1970-01-01
 DAY_BOUNDS = (-3_650, 36_500)
 
+NOT_RECORDED = ("missing_value", "zero_means_missing")  # reasons of rows that hold no value to lose
 ONE_ROW_A_DAY = ("weight", "fiber")
 
 
@@ -61,6 +63,8 @@ def text(column: ir.StringValue) -> ir.StringValue:
 def number(column: ir.StringValue) -> ir.FloatingValue:
     """Return the text as a number; null where it is none."""
     written = text(column)
+    # Exports of trackers write 1,100 for eleven hundred.
+    written = ibis.ifelse(written.re_search(_THOUSANDS), written.replace(",", ""), written)
     return ibis.ifelse(written.re_search(_NUMBER), written, ibis.null(str)).try_cast("float64")
 
 
@@ -150,6 +154,29 @@ def refuse_untold_units(units: list[dict[str, object]], stated: list[str], study
             found=listed + more,
             hint=f"write `unit: kg` or `unit: lb` into studies/{study}.yaml, "
             f"or for single people `unit_by_subject: {{ {untold[0]['subject_id']}: lb }}`",
+        )
+
+
+def refuse_wrong_date_order(table: ir.Table, where: str, order: str) -> None:
+    """Stop when another order of day, month and year reads more of a family's dates than the study's own."""
+    counts = table.aggregate(
+        **{other: day_of_date(table.date, other).count() for other in _DATES}, written=text(table.date).count()
+    )
+    read = counts.to_pyarrow().to_pylist()[0]
+    best = [other for other in _DATES if read[other] == max(read[o] for o in _DATES)]
+    if order not in best:
+        unread = table.filter(text(table.date).notnull() & day_of_date(table.date, order).isnull())
+        example = unread.order_by(["source_file", "source_row"]).select("date").limit(1).to_pyarrow()["date"][0].as_py()
+        others = " and ".join(f"{other} {read[other]}" for other in best)
+        raise PotatoError(
+            f"The dates are not written in the order {order}.",
+            where=where,
+            expected=f"{order}, as date_order says, or by default",
+            found=f"{example!r}, for one: of {read['written']} dates {order} reads {read[order]}, {others}",
+            nearest=best[0] if len(best) == 1 else None,
+            hint=f"write `date_order: {best[0]}` into {where}"
+            if len(best) == 1
+            else f"write `date_order: {'` or `date_order: '.join(best)}` into {where}; the dates don't tell which",
         )
 
 

@@ -42,7 +42,7 @@ def edges(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
         for dataset in manifest["outputs"]:
             columns = manifest["column_lineage"].get(dataset)
             traced = {source["dataset"] for sources in (columns or {}).values() for source in sources}
-            made_from[dataset] = (traced or set(manifest["inputs"])) - {dataset}
+            made_from[dataset] = (set(manifest["inputs"]) if columns is None else traced) - {dataset}
     return made_from
 
 

@@ -34,8 +34,8 @@ def study(settings: Settings) -> dict[str, str]:
     """Return study.*: what the study is, and the notice of a simulated one."""
     notice = (
         "A program made these data: nobody ate or weighed anything. The effects of food were put in as"
-        " assumptions, which the methods page lists. That the models find them again shows that the analysis"
-        " works, and nothing about food."
+        " assumptions, which the methods page lists. How well the models find them again says something about the"
+        " analysis, and nothing about food."
     )
     return {
         "name": settings.study_name,

@@ -124,7 +124,7 @@ def column_lineage(manifests: Manifests) -> str:
     """Return a folded table a dataset: each column and the columns that it is computed from."""
     blocks = []
     for manifest in manifests.values():
-        for dataset, columns in manifest["column_lineage"].items():
+        for dataset, columns in ((name, found) for name, found in manifest["column_lineage"].items() if found):
             rows = [[name, _sources(sources)] for name, sources in columns.items()]
             table = html_table([("Column", False), ("Computed from", False)], rows, f"Columns of {dataset}")
             blocks.append(_folded(f"{dataset}: {_count(len(columns), 'column')}", table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -12,6 +13,8 @@ from potato import cleaning, columns, contracts, engine, features, lake, schema,
 from potato.errors import PotatoError, nearest
 from potato.features import Cleaned
 from potato.manifest import Manifest, Verdict
+
+_MOST_SET_ASIDE = 0.05
 
 
 @dataclass
@@ -44,6 +47,10 @@ class FeatureEngineer:
         """Type every row, set aside the unusable ones, and return a count of rows by raw file and reason."""
         study = self.settings.study
         weight = self.bronze["weight"]
+        for name, mapping in study.families().items():
+            if "date" in mapping.columns:
+                where = f"studies/{self.study}.yaml"
+                cleaning.refuse_wrong_date_order(self.bronze[name], where, study.date_order)
         cleaning.refuse_untold_units(
             cleaning.weight_units(weight, study.weight).order_by("subject_id").to_pyarrow().to_pylist(),
             [u for u in weight.select(u=cleaning.stated_unit(weight.unit)).distinct().u.to_pyarrow().to_pylist() if u],
@@ -148,7 +155,7 @@ class FeatureEngineer:
         self.counts: pa.Table = counts.order_by(["source_file", "reason"]).to_pyarrow()
         return self.counts
 
-    def ledger(self) -> dict[str, dict[str, object]]:
+    def ledger(self) -> dict[str, dict[str, Any]]:
         """Return, for each raw file, rows read by bronze, kept and quarantined by reason.
 
         Raises
@@ -156,7 +163,7 @@ class FeatureEngineer:
         PotatoError
             when a file's rows are not all either kept or quarantined.
         """
-        files: dict[str, dict[str, object]] = {}
+        files: dict[str, dict[str, Any]] = {}
         for name, read in lake.read_json(lake.input("data/bronze/ledger.json"))["files"].items():
             source = {"source_file": read["file"], "family": read["family"]}
             of_file = [row for row in self.counts.to_pylist() if source.items() <= row.items()]
@@ -197,6 +204,7 @@ class FeatureEngineer:
         for name, dataset in schema.SILVER.items():
             at_least = 1 if name == "subject_trajectories" else 0
             self.verdicts += contracts.check(self.tables[name], dataset, at_least=at_least)
+        self.verdicts += [_few_set_aside(name, file) for name, file in self.ledger().items()]
         return self.verdicts
 
     def save(self) -> Manifest:
@@ -216,3 +224,19 @@ class FeatureEngineer:
         manifest.metrics |= {"rows_read": read, "rows_kept": kept, "rows_quarantined": read - kept}
         manifest.write()
         return manifest
+
+
+def _few_set_aside(name: str, file: dict[str, Any]) -> Verdict:
+    """Return a warning when a file loses many rows that do hold a value: what is left may not be typical."""
+    unusable = {reason: n for reason, n in file["rows_quarantined"].items() if reason not in cleaning.NOT_RECORDED}
+    share = sum(unusable.values()) / max(file["rows_read"], 1)
+    return Verdict(
+        dataset=f"raw/{name}",
+        expectation="share_of_rows_set_aside",
+        column="",
+        severity="warning",
+        success=share <= _MOST_SET_ASIDE,
+        observed=f"{share:.1%}" + "".join(f", {n} {reason.replace('_', ' ')}" for reason, n in unusable.items()),
+        unexpected_count=sum(unusable.values()),
+        sentence=f"At most {_MOST_SET_ASIDE:.0%} of the rows with a value are set aside.",
+    )

@@ -307,6 +307,36 @@ def test_dates_are_read_in_the_studys_order(study: Study, project: Path, order: 
     assert dt.date(1970, 1, 1) + dt.timedelta(day) == dt.date(2022, 5, 2)
 
 
+def test_a_wrong_date_order_stops_with_the_right_one(study: Study, project: Path) -> None:
+    content = "who,date,weight\na,5/1/2022,80\na,5/2/2022,80\na,5/13/2022,80\n"
+    with pytest.raises(PotatoError, match="not written in the order dmy") as caught:
+        silver(study({"weight.csv": content}, date_order="dmy"), project)
+    assert caught.value.nearest == "mdy"
+    assert caught.value.found == "'5/13/2022', for one: of 3 dates dmy reads 2, mdy 3"
+
+
+def test_dates_that_tell_no_order_name_both(study: Study, project: Path) -> None:
+    with pytest.raises(PotatoError, match="not written in the order ymd") as caught:
+        silver(study({"weight.csv": "who,date,weight\na,5/1/2022,80\na,5/2/2022,80\n"}), project)
+    assert caught.value.nearest is None
+    assert "`date_order: dmy` or `date_order: mdy`" in str(caught.value.hint)
+
+
+def test_thousands_may_be_separated_by_a_comma(study: Study, project: Path) -> None:
+    content = {
+        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
+        "nutrition.csv": 'who,date,food,kcal,fiber\na,2022-05-01,rice,"1,100",1\n',
+    }
+    assert rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]["energy_kcal_per_day"] == 1100
+
+
+def test_a_file_that_loses_many_rows_is_warned_of(study: Study, project: Path) -> None:
+    content = "who,date,weight\n" + days(80, 80, 80, "x", "NA", "NA", "NA")
+    engineer = silver(study({"weight.csv": content}), project)
+    warning = next(v for v in engineer.validate_schema() if v.expectation == "share_of_rows_set_aside")
+    assert (warning.success, warning.severity, warning.observed) == (False, "warning", "14.3%, 1 unreadable number")
+
+
 def test_every_silver_column_names_its_bronze_columns(study: Study, project: Path) -> None:
     engineer = silver(study({"weight.csv": "who,date,weight\na,2022-05-01,80\n"}), project)
     lineage = engineer.column_lineage()
