@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import overhead
+
 HERE = Path(__file__).parent.parent
 SHARED = HERE.parent / "shared" / "data"
-PROJECT_FILES = ("params.yaml", "dvc.yaml", "notebooks", "potato", "studies", "reports", ".dvc/config", ".dvcignore")
 
 WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", "date": "date", "weight": "weight"}}
 
 
 def copy_project(destination: Path) -> Path:
     """Copy what a run needs, without data, environment or history."""
-    for name in PROJECT_FILES:
-        source, target = HERE / name, destination / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-        else:
-            shutil.copyfile(source, target)
+    overhead.copy(destination)
     return destination
 
 

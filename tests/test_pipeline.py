@@ -50,7 +50,6 @@ def fingerprints(project: Path) -> dict[str, str]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the demo study has run."""
     project = copy_project(tmp_path_factory.mktemp("demo"))
-    (project / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
     assert repro(project) == STAGES
     return project
 
@@ -173,7 +172,6 @@ def test_a_failing_stage_shows_one_screen_without_a_traceback(demo: Path) -> Non
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data of ../shared/data is not on this machine")
 def test_the_krone_study_has_a_report_without_an_intake_page(tmp_path: Path) -> None:
     project = copy_project(tmp_path)
-    (project / ".dvc/config.local").write_text("[core]\n    no_scm = True\n")
     change(project / "studies/krone2020.yaml", "../shared/data/krone2020", str(SHARED / "krone2020"))
     change(project / "params.yaml", "study: demo", "study: krone2020")
     assert repro(project) == STAGES
