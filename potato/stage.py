@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import lake, lock, manifest, notebooks, run, settings
+from potato import contracts, lake, lock, manifest, notebooks, run, settings
 from potato.errors import PotatoError, nearest
 from potato.lineage import Lineage
 from potato.telemetry import Telemetry
@@ -232,17 +232,16 @@ class Stage:
 
     def _enforce(self, document: dict[str, Any]) -> None:
         """Stop at the gate: an expectation of severity error that failed keeps the output from being published."""
-        failed = [v for v in document["contracts"] if not v["success"] and v["severity"] == "error"]
+        failed = contracts.failures(manifest.Verdict(**verdict) for verdict in document["contracts"])
         if not failed:
             return
         first = failed[0]
-        column = f", column {first['column']}" if first["column"] else ""
-        others = "".join(f"\n            {v['dataset']}: {v['sentence']} Found: {v['observed']}" for v in failed[1:6])
+        others = "".join(f"\n            {v.dataset}: {v.sentence} Found: {v.observed}" for v in failed[1:6])
         raise GateFailed(
             f"The {self.name} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
-            where=first["dataset"] + column,
-            expected=first["sentence"],
-            found=f"{first['observed']} ({first['unexpected_count']} rows){others}",
+            where=f"{first.dataset}, column {first.column}" if first.column else first.dataset,
+            expected=first.sentence,
+            found=f"{first.observed} ({first.unexpected_count} rows){others}",
             hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
         )
 
