@@ -6,7 +6,7 @@ exists. A dataset's columns are in the order in which they are written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -166,6 +166,15 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (NUTRITION, WEI
 
 _text, _int, _float = pa.string(), pa.int32(), pa.float64()
 
+# What can be wrong with a raw row as a whole, and the rule that it breaks. Bronze keeps such a row, silver sets it aside.
+FAULTS: dict[str, str] = {
+    "too_few_cells": "a row has a cell for each column that the study uses",
+    "too_many_cells": "a row has no more cells than the header names",
+    "header_again": "a header is not data",
+    "unclosed_quote": "a quote closes in its own row",
+    "damaged_text": "a row holds neither NUL bytes nor bytes that no encoding explains",
+}
+
 _SOURCE = (
     Column("source_file", _text, "Raw file, relative to the study's raw folder", required=True),
     Column("source_row", _int, "Row of the raw file, counting the header line as row 1", minimum=1, required=True),
@@ -175,8 +184,12 @@ _SOURCE = (
 def _bronze(family: Family) -> Dataset:
     raw = tuple(Column(field.name, _text, f"{field.meaning} (raw text)") for field in family.fields)
     extra = Column("extra", _text, "Columns that the study file does not map, as a JSON object")
+    fault = Column("fault", _text, f"What is wrong with the row as a whole: {', '.join(FAULTS)}; else missing")
     return Dataset(
-        f"bronze/{family.name}", f"{family.meaning}, as it came", (*_SOURCE, *raw, extra), ("source_file", "source_row")
+        f"bronze/{family.name}",
+        f"{family.meaning}, as it came",
+        (*_SOURCE, *raw, extra, fault),
+        ("source_file", "source_row"),
     )
 
 
@@ -195,6 +208,37 @@ QUARANTINE = Dataset(
         Column("rule", _text, "The rule that the value broke", required=True),
     ),
     ("source_file", "source_row"),
+)
+
+FLAGS = Dataset(
+    "silver/flags",
+    "Rows that are kept and deserve a second look, with the reason",
+    (
+        Column("family", _text, "Family of the raw file", required=True),
+        *_SOURCE,
+        Column("subject_id", _text, "Who the row is about"),
+        Column("column", _text, "Column that was flagged", required=True),
+        Column("value", _text, "Raw text of that column"),
+        Column("flag", _text, "Short name of the reason", required=True),
+        Column("rule", _text, "The rule by which the row was flagged, and what was done with it", required=True),
+    ),
+    ("family", "source_file", "source_row", "column", "flag"),
+)
+
+SUBJECTS = Dataset(
+    "silver/subjects",
+    "Everyone whom the raw files name, with what is known of them",
+    (
+        Column("subject_id", _text, "Who", required=True),
+        Column("nutrition_rows", _int, "Diary entries kept", "entry", 0, required=True),
+        Column("weight_rows", _int, "Weigh-ins kept", "weigh-in", 0, required=True),
+        Column("fiber_rows", _int, "Days of the fibre roll-up kept", "day", 0, required=True),
+        Column("quarantined_rows", _int, "Rows set aside", "row", 0, required=True),
+        Column("weight_unit", _text, "Unit of the weights that state none: kg or lb; missing where it is not told"),
+        Column("unit_evidence", _text, "What tells the unit: row, subject, study, values; missing without weights"),
+        Column("jumps", _int, "Weigh-ins flagged as a one-day jump", "weigh-in", 0, required=True),
+    ),
+    ("subject_id",),
 )
 
 _SUBJECT_WEEK = (
@@ -315,9 +359,29 @@ MODELING_DATASET = Dataset(
     ("subject_id", "study_week"),
 )
 
+# The same without the weigh-ins that are flagged as a one-day jump: gold reports what they do to the results.
+TRAJECTORIES_WITHOUT_JUMPS = replace(
+    SUBJECT_TRAJECTORIES,
+    name="silver/trajectories_without_jumps",
+    meaning=f"{SUBJECT_TRAJECTORIES.meaning}, without flagged jumps",
+)
+MODELING_WITHOUT_JUMPS = replace(
+    MODELING_DATASET,
+    name="silver/modeling_without_jumps",
+    meaning=f"{MODELING_DATASET.meaning}, without flagged jumps",
+)
+
 SILVER: dict[str, Dataset] = {
     dataset.name.removeprefix("silver/"): dataset
-    for dataset in (WEEKLY_FEATURES, SUBJECT_TRAJECTORIES, MODELING_DATASET)
+    for dataset in (
+        WEEKLY_FEATURES,
+        SUBJECT_TRAJECTORIES,
+        MODELING_DATASET,
+        TRAJECTORIES_WITHOUT_JUMPS,
+        MODELING_WITHOUT_JUMPS,
+        SUBJECTS,
+        FLAGS,
+    )
 }
 
 COEFFICIENTS = Dataset(

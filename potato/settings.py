@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -42,8 +43,21 @@ class FamilyMapping(Section):
     files: str = Field(description="glob below the study's raw folder, such as weight/*.csv")
     columns: dict[str, str] = Field(description="dictionary field: the file's column")
     separator: Literal[",", ";", "\t", "|"] | None = Field(
-        default=None, description="told from the header line when absent"
+        default=None, description="told from the file when absent"
     )
+    decimal: Literal[".", ","] | None = Field(default=None, description="told from each file's numbers when absent")
+    units: dict[str, str] = Field(
+        default_factory=dict, description="field: unit of the file, where it is not the dictionary's, such as kJ"
+    )
+    subject: str | None = Field(default=None, description="who all rows are about, where no column says it")
+    subject_from: Literal["file", "folder"] | None = Field(
+        default=None, description="whose name says who the rows are about, where no column does"
+    )
+
+    @property
+    def fields(self) -> list[str]:
+        """The dictionary's fields that have a value: those of columns, and the person where the files name one."""
+        return [*([] if "subject_id" in self.columns else ["subject_id"]), *self.columns]
 
     @field_validator("files")
     @classmethod
@@ -73,7 +87,12 @@ class Study(Section):
     citation: str | None = None
     simulated: bool = False
     raw: str | None = Field(None, description="folder of the raw files, when it is not data/raw/NAME")
-    date_order: Literal["ymd", "dmy", "mdy"] = "ymd"
+    date_order: Literal["ymd", "dmy", "mdy"] | None = Field(
+        default=None, description="order of the parts of a date; told from each file's dates when absent"
+    )
+    collected_until: date | None = Field(
+        default=None, description="last possible day of a record; when absent, the day on which silver runs"
+    )
     codes: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="field: raw code: what it means, such as condition: {'1': control}"
     )
@@ -110,8 +129,12 @@ class Study(Section):
                         f"{name}.columns.{field}: the data dictionary has no such field{_nearest_of(field, known)};"
                         f" it has {', '.join(known)}"
                     )
-            if "subject_id" not in mapping.columns:
-                raise ValueError(f"{name}.columns.subject_id: missing; every family says who a row is about")
+            told = [mapping.columns.get("subject_id"), mapping.subject, mapping.subject_from]
+            if sum(who is not None for who in told) != 1:
+                raise ValueError(
+                    f"{name}.columns.subject_id: every family says who a row is about in one way; map the column, or"
+                    f" say `subject: NAME` for a single person or `subject_from: file` (or folder)"
+                )
             if not {"date", "day"} & mapping.columns.keys():
                 raise ValueError(f"{name}.columns: map either date or day; without one a row has no place in time")
         if len({"date" in mapping.columns for mapping in self.families().values()}) > 1:
