@@ -2,122 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from potato import contracts, lake, schema, settings
+from potato import lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
 from potato.manifest import Manifest, Verdict
+from potato.rawfiles import RawFile
+from potato.settings import FamilyMapping
 
-SEPARATORS = (",", ";", "\t", "|")
-_FIELD_LIMIT = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One decoded raw file: where it is, how it was read, and its rows as lists of text.
-
-    `rows` holds (row number, cells); row 1 is the first line of the file, so a header makes data start at 2.
-    """
-
-    name: str
-    family: str
-    sha256: str
-    encoding: str
-    separator: str
-    header: list[str]
-    rows: list[tuple[int, list[str]]]
-
-
-def decode(content: bytes) -> tuple[str, str]:
-    """Return (text, encoding): a byte order mark decides, else UTF-8 where it is valid, else Windows-1252."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace"), encoding
-    try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace"), "windows-1252"
-
-
-def tell_separator(header: str) -> str:
-    """Return the separator that splits the header line into the most columns; a comma when none does."""
-    return max(SEPARATORS, key=header.count)
-
-
-def read_raw(path: Path, name: str, family: str, separator: str | None) -> RawFile:
-    """Read one CSV file without interpreting a single value.
-
-    Raises
-    ------
-    PotatoError
-        when `path` is no readable file or has no header line.
-    """
-    try:
-        # A pipe or a device would be waited for.
-        content = path.read_bytes() if path.is_file() else None
-        problem = "no regular file"
-    except OSError as error:
-        content, problem = None, str(error.strerror)
-    if content is None:
-        raise PotatoError(
-            f"The raw file {name} can't be read.",
-            where=name,
-            expected="a file",
-            found=problem,
-            hint="check that it is a file and that you may read it",
-        )
-    text, encoding = decode(content)
-    first_line = text.split("\n", 1)[0]
-    separator = separator or tell_separator(first_line)
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    rows: list[tuple[int, list[str]]] = []
-    header: list[str] | None = None
-    number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
-            if header is None:
-                header = [cell.strip() for cell in cells]
-            elif cells:
-                _refuse_swallowed_rows(name, number, cells, separator, len(header))
-                rows.append((number, cells))
-    except csv.Error as error:
-        raise PotatoError(
-            f"The raw file {name} is not readable as CSV.",
-            where=f"{name}, row {number + 1}",
-            found=str(error),
-            hint="mend that row, or take the file out of the folder",
-        ) from None
-    if not header or not any(header):
-        raise PotatoError(
-            f"The raw file {name} has no header line.",
-            where=name,
-            expected="column names in the first line",
-            found="an empty file" if not content else "an empty first line",
-            hint=f"write the header into {name}, or take the file out of the folder",
-        )
-    return RawFile(name, family, lake.file_sha256(path), encoding, separator, header, rows)
-
-
-def _refuse_swallowed_rows(name: str, number: int, cells: list[str], separator: str, width: int) -> None:
-    """Stop at a cell that holds whole rows: a quote in it opens and does not close where it was meant to."""
-    for cell in cells:
-        if "\n" in cell:
-            rows = sum(line.count(separator) >= width - 1 for line in cell.splitlines()[1:])
-            if width > 1 and rows:
-                raise PotatoError(
-                    f"A quote in {name} swallows the rows after it.",
-                    where=f"{name}, row {number}",
-                    expected="a quote that closes in its own cell",
-                    found=f"a cell of {cell.count(chr(10)) + 1} lines that starts with {cell[:40]!r}",
-                    hint="take out or close the quote in that row",
-                )
+# What office programs and file systems leave beside a file, under its name.
+_LEFT_BESIDE = re.compile(r"\._|\.~lock|~\$")
 
 
 @dataclass
@@ -131,6 +31,7 @@ class CSVLoader:
 
     study: str
     files: list[RawFile] = field(default_factory=list)
+    files_not_used: list[str] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -148,10 +49,10 @@ class CSVLoader:
                 found="nothing",
                 hint=f"put the files into data/raw/{self.study}, or say `raw:` in studies/{self.study}.yaml",
             )
+        present = _present(raw)
         for family, mapping in self.settings.study.families().items():
-            paths = sorted(p for p in raw.glob(mapping.files))
+            paths = {_name(p, raw): p for p in _matching(raw, mapping.files) if not _LEFT_BESIDE.match(p.name)}
             if not paths:
-                present = sorted(p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file())
                 raise PotatoError(
                     f"The study has no {family} file.",
                     where=f"studies/{self.study}.yaml, {family}.files",
@@ -160,75 +61,84 @@ class CSVLoader:
                     nearest=nearest(mapping.files.replace("*", ""), present),
                     hint=f"put the file there, or correct {family}.files in studies/{self.study}.yaml",
                 )
-            for path in paths:
-                name = path.relative_to(raw).as_posix()
-                self.files.append(read_raw(path, name, family, mapping.separator))
+            for name, path in sorted(paths.items()):
+                _refuse_link_out(path, raw, name)
+                self.files.append(rawfiles.read_raw(path, name, family, mapping))
+        self.files_not_used = sorted(set(present) - {file.name for file in self.files})
         return self.files
 
     def basic_validation(self) -> dict[str, pa.Table]:
         """Check that each mapped column is there, and lay the rows out in the dictionary's columns, still as text."""
-        for family in schema.FAMILIES:
-            columns: dict[str, list[str | int | None]] = {name: [] for name in schema.BRONZE[family].names}
-            for file in (f for f in self.files if f.family == family):
-                self._append(columns, file)
-            self.tables[family] = pa.table(columns, schema=schema.BRONZE[family].arrow())
+        for family, dataset in schema.BRONZE.items():
+            parts = [self._laid_out(file) for file in self.files if file.family == family]
+            empty = dataset.arrow().empty_table()
+            self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
         return self.tables
 
-    def _append(self, columns: dict[str, list[str | int | None]], file: RawFile) -> None:
-        mapping = self.settings.study.families()[file.family]
-        positions = {field_: self._position(file, field_, name) for field_, name in mapping.columns.items()}
-        width = len(file.header)
-        extras = [(i, name) for i, name in enumerate(file.header) if i not in positions.values()]
-        columns["source_file"] += [file.name] * len(file.rows)
-        columns["source_row"] += [number for number, _ in file.rows]
-        padded: list[list[str | None]] = [[*cells, *[None] * (width - len(cells))] for _, cells in file.rows]
+    def _laid_out(self, file: RawFile) -> pa.Table:
+        mapping = self.settings.study.mapping(file.family)
+        rows, count = file.rows, file.rows.num_rows
+        used = {field_: self._position(file, field_, name) for field_, name in mapping.columns.items() if file.header}
+        columns = {"source_file": pa.repeat(pa.scalar(file.name), count), "source_row": rows["source_row"]}
         for name in schema.FAMILIES[file.family].names:
-            position = positions.get(name)
-            columns[name] += [None] * len(padded) if position is None else [cells[position] for cells in padded]
-        columns["extra"] += [_extra(cells, extras, width) for cells in padded]
+            columns[name] = rows[str(used[name])] if name in used else pa.nulls(count, pa.string())
+        who = _who(file.name, mapping, self.settings.raw)
+        if who is not None:
+            columns["subject_id"] = pa.repeat(pa.scalar(who), count)
+        columns["extra"] = unmapped.as_json(rows, _not_used(file.header, set(used.values())))
+        columns["fault"] = rows["fault"]
+        return pa.table(columns)
 
     def _position(self, file: RawFile, field_: str, name: str) -> int:
-        folded = [h.casefold() for h in file.header]
-        if folded.count(name.casefold()) > 1:
+        found = rawfiles.positions(file.header, name)
+        if len(found) == 1:
+            return found[0]
+        where = f"studies/{self.study}.yaml, {file.family}.columns.{field_}"
+        if found:
             raise PotatoError(
                 f"{file.name} has the column {name!r} more than once.",
-                where=f"studies/{self.study}.yaml, {file.family}.columns.{field_}",
+                where=where,
                 expected="one column of that name",
-                found=", ".join(file.header),
+                found=_listed(file.header),
                 hint="give the columns of the raw file different names",
             )
-        if name.casefold() not in folded:
-            raise PotatoError(
-                f"{file.name} has no column {name!r}.",
-                where=f"studies/{self.study}.yaml, {file.family}.columns.{field_}",
-                expected=name,
-                found=", ".join(file.header),
-                nearest=nearest(name, file.header),
-                hint=f"correct {file.family}.columns.{field_} in studies/{self.study}.yaml",
-            )
-        return folded.index(name.casefold())
+        raise PotatoError(
+            f"{file.name} has no column {name!r}.",
+            where=where,
+            expected=name,
+            found=_listed(file.header),
+            nearest=nearest(name, file.header),
+            hint=f"correct {file.family}.columns.{field_} in studies/{self.study}.yaml",
+        )
 
     def validate_schema(self) -> list[Verdict]:
         """Evaluate the contract of each bronze table; there must be a weight."""
-        for family, table in self.tables.items():
-            at_least = 1 if family == "weight" else 0
-            self.verdicts += contracts.check(table, schema.BRONZE[family], at_least=at_least)
+        self.verdicts = rules.bronze(self.tables, self.ledger())
         return self.verdicts
 
-    def ledger(self) -> dict[str, dict[str, object]]:
-        """Return what was read from each raw file: family, rows_read, sha256, encoding and separator."""
+    def ledger(self) -> dict[str, dict[str, Any]]:
+        """Return how each raw file was read: family, rows, sha256, encoding, separator, header and columns not used.
+
+        A file that holds two families is read twice, once for each, and its key says which.
+        """
         names = [file.name for file in self.files]
         return {
-            # A file that holds two families is read twice, once for each.
-            file.name if names.count(file.name) == 1 else f"{file.name} ({file.family})": {
-                "file": file.name,
-                "family": file.family,
-                "rows_read": len(file.rows),
-                "sha256": file.sha256,
-                "encoding": file.encoding,
-                "separator": file.separator,
-            }
+            file.name if names.count(file.name) == 1 else f"{file.name} ({file.family})": self._entry(file)
             for file in self.files
+        }
+
+    def _entry(self, file: RawFile) -> dict[str, Any]:
+        mapping = self.settings.study.mapping(file.family)
+        used = {i for name in mapping.columns.values() for i in rawfiles.positions(file.header, name)}
+        return {
+            "file": file.name,
+            "family": file.family,
+            "rows_read": file.rows.num_rows,
+            "sha256": file.sha256,
+            "encoding": file.encoding,
+            "separator": file.separator,
+            "header_row": file.header_row,
+            "columns_not_used": list(_not_used(file.header, used).values()),
         }
 
     def save(self) -> Manifest:
@@ -252,12 +162,72 @@ class CSVLoader:
                 for field_, name in names.items()
             }
             manifest.metrics[f"rows_{family}"] = table.num_rows
-        lake.write_json(lake.output("data/bronze/ledger.json"), {"files": self.ledger()})
+        content = {"files": self.ledger(), "files_not_used": self.files_not_used}
+        lake.write_json(lake.output("data/bronze/ledger.json"), content)
         manifest.write()
         return manifest
 
 
-def _extra(cells: list[str | None], extras: list[tuple[int, str]], width: int) -> str | None:
-    found = {name or f"column {i + 1}": cells[i] for i, name in extras if cells[i] is not None}
-    found |= {f"column {i + 1}": cell for i, cell in enumerate(cells[width:], start=width)}
-    return json.dumps(found, ensure_ascii=False) if found else None
+def _name(path: Path, raw: Path) -> str:
+    """Return a file's name below the raw folder, with / on every platform; bytes that are no text are spelt out."""
+    return os.fsencode(path.relative_to(raw).as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _matching(raw: Path, pattern: str) -> list[Path]:
+    # A pattern without a wildcard finds no link that leads nowhere, and that link is what has to be said.
+    named = raw / pattern
+    return [named] if named.is_symlink() else list(raw.glob(pattern))
+
+
+def _present(raw: Path) -> list[str]:
+    """Return the names of all files below the raw folder; a linked folder that leads out of it is refused."""
+
+    def refuse(error: OSError) -> None:
+        name = _name(Path(error.filename), raw)
+        raise PotatoError(
+            f"The folder {name} can't be read.",
+            where=name,
+            expected="a folder that you may look into",
+            found=str(error.strerror),
+            hint="give yourself the right to read it, or move it out of the study's folder",
+        ) from None
+
+    found = []
+    for folder, folders, files in os.walk(raw, onerror=refuse):
+        found += [_name(Path(folder, name), raw) for name in files]
+        for path in (Path(folder, name) for name in folders):
+            if path.is_symlink():
+                _refuse_link_out(path, raw, _name(path, raw))
+    return sorted(found)
+
+
+def _refuse_link_out(path: Path, raw: Path, name: str) -> None:
+    # The raw folder itself may be a link; what counts is where it leads.
+    target, home = Path(os.path.realpath(path)), Path(os.path.realpath(raw))
+    if not target.is_relative_to(home):
+        raise PotatoError(
+            f"{name} is a link that leads out of the study's raw folder.",
+            where=name,
+            expected="a file or folder of the study",
+            found=f"a link to {target}",
+            hint="copy what it points to into the study's folder, in its place",
+        )
+
+
+def _who(name: str, mapping: FamilyMapping, raw: Path) -> str | None:
+    """Return who all rows of a file are about, where that is not a column's to say."""
+    return mapping.who(raw / name)
+
+
+def _not_used(header: list[str], used: set[int]) -> dict[int, str]:
+    """Return the name of each column without a use, by position; equal names are told apart."""
+    names = {i: name or f"column {i + 1}" for i, name in enumerate(header) if i not in used}
+    listed = list(names.values())
+    return {i: name if listed.count(name) == 1 else f"{name} (column {i + 1})" for i, name in names.items()}
+
+
+def _listed(header: list[str]) -> str:
+    """Return column names for the screen, where a file without lines or with NULs must not fill it."""
+    shown = [re.sub(r"[\x00-\x1f\x7f]", "·", name)[:40] for name in header]
+    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    return ", ".join(shown[:20]) + more

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from potato.errors import PotatoError
 STAGING_VARIABLE = "POTATO_STAGING"
 ROOT_VARIABLE = "POTATO_ROOT"
 _AGAIN = "type `dvc repro`; where it finds nothing to do, `dvc repro --force`"
-_PART = "part-0.parquet"
+_ROWS_OF_A_PART = 500_000
+_ROWS_OF_A_GROUP = 125_000  # read in parallel, a group by each thread
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
@@ -56,8 +58,16 @@ def output(name: str) -> Path:
 
 
 def write(table: pa.Table, folder: Path) -> None:
-    """Write `table` as the dataset `folder`, which holds it in one part."""
-    write_file(table, folder / _PART)
+    """Write `table` as the dataset `folder`: one part, or several of many rows each, written at once."""
+    starts = range(0, max(table.num_rows, 1), _ROWS_OF_A_PART)
+    digits = len(str(len(starts) - 1))
+    parts = {
+        folder / f"part-{i:0{digits}}.parquet": table.slice(start, _ROWS_OF_A_PART) for i, start in enumerate(starts)
+    }
+    for path in set(folder.glob("*.parquet")) - parts.keys():
+        path.unlink()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write_file, parts.values(), parts))
 
 
 def write_file(table: pa.Table, path: Path) -> None:
@@ -70,7 +80,7 @@ def write_file(table: pa.Table, path: Path) -> None:
         compression_level=3,
         version="2.6",
         data_page_version="1.0",
-        row_group_size=1_000_000,
+        row_group_size=_ROWS_OF_A_GROUP,
         write_statistics=True,
     )
 
