@@ -31,8 +31,9 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@echo "check: all good"
 
-bench: setup ## measure the instrumented pipeline against the same notebooks under plain papermill
+bench: setup ## measure the pipeline against plain papermill, and the ingest of a million rows against DuckDB
 	@python -m benchmarks.overhead
+	@python -m benchmarks.ingest
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive

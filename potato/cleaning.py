@@ -1,47 +1,28 @@
 """Cleaning as Ibis expressions: raw text becomes typed columns, and each unusable row gets the reason why.
 
-`typed` reads the text and `judged` finds the reasons; both keep every row. A row without a reason goes into the
-features, a row with one goes into quarantine, so that rows read = rows kept + rows quarantined by construction.
+`typed` reads the text by what evidence.gather found out, `judged` finds the reasons that a row gives by itself; both
+keep every row. Rules that look at several rows are silver's. `remarks` lists values that were read with care.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from operator import and_, or_
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
-from potato import schema
-from potato.errors import PotatoError
+from potato import dates, quantities, schema, units
+from potato.dates import DATE_BOUNDS, DAY_BOUNDS
+from potato.evidence import Evidence, stated_unit
+from potato.quantities import text
 from potato.settings import FamilyMapping, Study, WeightMapping
 
-KG_PER_LB = 0.45359237  # exact, by the international definition of the pound
-
-MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "--", ".", "?")
-UNITS = {
-    "kg": ("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms"),
-    "lb": ("lb", "lbs", "lb.", "lbs.", "pound", "pounds"),
-}
-# A person's median weigh-in below the first is kg: 85 lb is 39 kg, under what adults of a diet study weigh. Above the
-# second it is lb: 160 kg is 353 lb. Between them both units describe ordinary people, so nothing is told.
-KG_BELOW, LB_ABOVE = 85.0, 160.0
-
-_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
-_THOUSANDS = r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$"
-_DAY = r"^([-+]?\d{1,6})(\.0*)?$"
-_TIME = r"([T ].*)?$"
-_DATES = {
-    "ymd": (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME, (1, 2, 3)),
-    "dmy": (r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})" + _TIME, (3, 2, 1)),
-    "mdy": (r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})" + _TIME, (3, 1, 2)),
-}
-
-DATE_BOUNDS = (-7_305, 47_482)  # 1950-01-01 and 2100-01-01, in days since 1970-01-01
-DAY_BOUNDS = (-3_650, 36_500)
-
-NOT_RECORDED = ("missing_value", "zero_means_missing")  # reasons of rows that hold no value to lose
-ONE_ROW_A_DAY = ("weight", "fiber")
+_NO_PLACE = ("impossible_", "future_")  # how the reasons begin of days that can't be
 
 
 @dataclass(frozen=True)
@@ -54,200 +35,204 @@ class Rule:
     rule: str
 
 
-def text(column: ir.StringValue) -> ir.StringValue:
-    """Return the text without surrounding blanks; null where it says that the value is missing."""
-    stripped = column.strip()
-    return ibis.ifelse(stripped.lower().isin(MISSING), ibis.null(str), stripped)
-
-
-def number(column: ir.StringValue) -> ir.FloatingValue:
-    """Return the text as a number; null where it is none."""
-    written = text(column)
-    # Exports of trackers write 1,100 for eleven hundred.
-    written = ibis.ifelse(written.re_search(_THOUSANDS), written.replace(",", ""), written)
-    return ibis.ifelse(written.re_search(_NUMBER), written, ibis.null(str)).try_cast("float64")
-
-
-def day_of_date(column: ir.StringValue, order: str) -> ir.IntegerValue:
-    """Return the date as days since 1970-01-01; null where the text is no date in that order."""
-    pattern, groups = _DATES[order]
-    year, month, day = (text(column).re_extract(pattern, group) for group in groups)
-    date = (year + "-" + month.lpad(2, "0") + "-" + day.lpad(2, "0")).try_cast("date")
-    return (date.cast("timestamp").epoch_seconds() // 86_400).cast("int32")
-
-
-def day_of_number(column: ir.StringValue) -> ir.IntegerValue:
-    """Return the day number; null where the text is no whole number."""
-    written = text(column)
-    # Through the text and not through a rounded number: an engine refuses to cast a number that is too large.
-    return ibis.ifelse(written.re_search(_DAY), written.re_extract(_DAY, 1), ibis.null(str)).try_cast("int32")
-
-
-def stated_unit(column: ir.StringValue) -> ir.StringValue:
-    """Return kg or lb as the row states it, null where it states none, and the text itself where it is neither."""
-    folded = text(column).lower()
-    return ibis.cases(
-        (folded.isin(UNITS["kg"]), "kg"),
-        (folded.isin(UNITS["lb"]), "lb"),
-        else_=folded,
-    )
-
-
-def weight_units(table: ir.Table, mapping: WeightMapping) -> ir.Table:
-    """Return each person's unit for rows that state none: subject_id, median, lightest, heaviest, unit (or null).
-
-    The evidence, in order: what the study file says of the person, the one unit that the person's other rows state,
-    the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE.
-    """
-    rows = table.select(
-        subject_id=text(table.subject_id), value=number(table.weight), stated=stated_unit(table.unit)
-    ).filter(lambda t: t.subject_id.notnull())
-    unstated = ibis.ifelse((rows.value > 0) & rows.stated.isnull(), rows.value, ibis.null("float64"))
-    people = rows.mutate(unstated=unstated).group_by("subject_id")
-    told = people.aggregate(
-        median=lambda t: t.unstated.median(),
-        lightest=lambda t: t.unstated.min(),
-        heaviest=lambda t: t.unstated.max(),
-        low=lambda t: t.stated.min(),
-        high=lambda t: t.stated.max(),
-    )
-    overrides = [(told.subject_id == who, unit) for who, unit in mapping.unit_by_subject.items()]
-    fixed = mapping.unit if mapping.unit in UNITS else None
-    # A person with values of both kinds has changed the unit on the way: no single one is right.
-    by_value = ibis.cases(
-        ((told.median < KG_BELOW) & (told.heaviest <= LB_ABOVE), "kg"),
-        ((told.median > LB_ABOVE) & (told.lightest >= KG_BELOW), "lb"),
-        else_=ibis.null(str),
-    )
-    unit = ibis.cases(
-        *overrides,
-        (told.low == told.high, told.low),
-        else_=ibis.literal(fixed) if fixed else by_value if mapping.unit == "detect" else ibis.null(str),
-    )
-    return told.select("subject_id", "median", "lightest", "heaviest", unit=unit)
-
-
-def refuse_untold_units(units: list[dict[str, object]], stated: list[str], study: str) -> None:
-    """Stop when a row states an unknown unit, or when nothing tells the unit of a person's weights.
-
-    `units` is the executed result of weight_units, `stated` the distinct stated units.
-    """
-    unknown = sorted(unit for unit in stated if unit not in UNITS)
-    if unknown:
-        raise PotatoError(
-            "A weight states a unit that is neither kg nor lb.",
-            where=f"studies/{study}.yaml, weight.columns.unit",
-            expected=f"one of {', '.join(UNITS['kg'] + UNITS['lb'])}, or nothing",
-            found=", ".join(repr(unit) for unit in unknown[:8]),
-            hint="correct the unit column's mapping, or the unit in the raw file",
-        )
-    untold = [u for u in units if u["unit"] is None and u["median"] is not None and u["median"] == u["median"]]
-    if untold:
-        listed = ", ".join(
-            f"{u['subject_id']} ({u['lightest']:g} to {u['heaviest']:g}, median {u['median']:g})" for u in untold[:8]
-        )
-        more = f" and {len(untold) - 8} more" if len(untold) > 8 else ""
-        raise PotatoError(
-            "The unit of some people's weights can't be told.",
-            where=f"studies/{study}.yaml, weight.unit",
-            expected=f"a stated unit, or values around a median below {KG_BELOW:g} (kg) or above {LB_ABOVE:g} (lb)",
-            found=listed + more,
-            hint=f"write `unit: kg` or `unit: lb` into studies/{study}.yaml, "
-            f"or for single people `unit_by_subject: {{ {untold[0]['subject_id']}: lb }}`",
-        )
-
-
-def refuse_wrong_date_order(table: ir.Table, where: str, order: str) -> None:
-    """Stop when another order of day, month and year reads more of a family's dates than the study's own."""
-    counts = table.aggregate(
-        **{other: day_of_date(table.date, other).count() for other in _DATES}, written=text(table.date).count()
-    )
-    read = counts.to_pyarrow().to_pylist()[0]
-    best = [other for other in _DATES if read[other] == max(read[o] for o in _DATES)]
-    if order not in best:
-        unread = table.filter(text(table.date).notnull() & day_of_date(table.date, order).isnull())
-        example = unread.order_by(["source_file", "source_row"]).select("date").limit(1).to_pyarrow()["date"][0].as_py()
-        others = " and ".join(f"{other} {read[other]}" for other in best)
-        raise PotatoError(
-            f"The dates are not written in the order {order}.",
-            where=where,
-            expected=f"{order}, as date_order says, or by default",
-            found=f"{example!r}, for one: of {read['written']} dates {order} reads {read[order]}, {others}",
-            nearest=best[0] if len(best) == 1 else None,
-            hint=f"write `date_order: {best[0]}` into {where}"
-            if len(best) == 1
-            else f"write `date_order: {'` or `date_order: '.join(best)}` into {where}; the dates don't tell which",
-        )
-
-
-def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> ir.Table:
+def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, evidence: Evidence) -> ir.Table:
     """Return every row of a bronze table with its text read as what the dictionary says it is.
 
-    Columns: source_file, source_row, the family's fields (weight_kg for weight), day_number (int32), and for each
-    field that the study maps the raw text as raw_NAME. What can't be read is null.
+    Columns: source_file, source_row, fault, the family's fields (weight_kg for weight; unit is the one that was used,
+    or the unknown one that the row states), day_number (int32), and for each field that the study maps the raw text
+    as raw_NAME. What can't be read is null. Columns whose name starts with an underscore are for `judged`.
     """
-    values: dict[str, ir.Value] = {f"raw_{name}": table[name] for name in family.names if name in mapping.columns}
+    raw = {f"raw_{name}": table[name] for name in family.names if name in mapping.fields}
+    values: dict[str, ir.Value] = {"fault": table.fault, **raw}
+    decimals = evidence.decimals(family.name)
+    table = quantities.taken_apart(table, [field.name for field in _numbers(family, mapping)], decimals)
     if isinstance(mapping, WeightMapping):
-        units = weight_units(table, mapping)
-        keyed = table.mutate(_who=text(table.subject_id))
-        table = keyed.left_join(units, keyed._who == units.subject_id).rename(person_unit="unit_right")
+        table, person_unit = _with_person_unit(table, evidence)
+        unit = ibis.coalesce(stated_unit(table), person_unit)
+        written = quantities.weight(table, decimals)
+        values["_weight"] = written
+        values["unit"] = unit
+        values["weight_kg"] = ibis.cases((unit == "kg", written), (unit == "lb", written * units.KG_PER_LB))
     for field in family.fields:
-        raw = table[field.name]
-        if field.kind == "text" and field.name != "unit":
-            values[field.name] = _decoded(text(raw), study.codes.get(field.name, {}))
+        column = table[field.name]
+        if field.name not in mapping.fields and field.kind in ("text", "number"):
+            values.setdefault(field.name, column.try_cast("float64") if field.kind == "number" else column)
+        elif field.kind == "text" and field.name != "unit":
+            values[field.name] = _decoded(text(column), study.codes.get(field.name, {}))
         elif field.kind == "number":
-            values[field.name] = number(raw)
-        elif field.kind == "weight":
-            unit = ibis.coalesce(stated_unit(table.unit), table.person_unit)
-            values["weight_kg"] = number(raw) * ibis.ifelse(unit == "lb", KG_PER_LB, 1.0)
-    values["day_number"] = (
-        day_of_date(table.date, study.date_order) if _when(mapping) == "date" else day_of_number(table.day)
-    )
+            factor = units.factor(field.unit, mapping.units.get(field.name))
+            accepted = units.factors(field.unit)
+            values[field.name] = quantities.number(table, field.name, decimals, accepted, factor)
+    if when_of(mapping) == "date":
+        table = table.mutate(date_bare=dates.cleaned(table.date))
+        orders = evidence.orders(family.name)
+        values["_date"] = table.date_bare
+        values["day_number"] = dates.day_of_date(table.date, table.date_bare, table.source_file, orders)
+    else:
+        values["day_number"] = dates.day_of_number(table.day, _days_each(mapping))
     return table.select("source_file", "source_row", **values)
 
 
-def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> ir.Table:
-    """Return the rows of `typed` with column, value, reason and rule: why a row can't be used, null if it can."""
-    rules = _rules(rows, family, mapping, study)
-    first = ibis.cases(*((rule.broken, number_) for number_, rule in enumerate(rules)), else_=-1)
-    rows = rows.mutate(_rule=first.cast("int32"))
+def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int) -> ir.Table:
+    """Return the rows of `typed` with column, value, reason and rule: why a row can't be used, null if it can.
+
+    `today` is in days since 1970-01-01; a later date is no record, unless the study says how long it collected.
+    """
+    rules = _rules(rows, family, mapping, study, today)
+    first = ibis.cases(*((rule.broken.fill_null(False), number) for number, rule in enumerate(rules)), else_=-1)
+    rows = rows.mutate(_rule=first.cast("int16"))
 
     def told(of_rule: Callable[[Rule], str | ir.Value]) -> ir.Value:
-        return ibis.cases(*((rows._rule == n, of_rule(rule)) for n, rule in enumerate(rules)), else_=ibis.null(str))
+        listed = ibis.cases(*((rows._rule == n, of_rule(rule)) for n, rule in enumerate(rules)), else_=ibis.null(str))
+        return ibis.ifelse(rows._rule < 0, ibis.null(str), listed)
 
     # A day that can't be has no place in time: it must not stretch the person's study.
-    impossible = [n for n, rule in enumerate(rules) if rule.reason.startswith("impossible_")]
-    rows = rows.mutate(day_number=ibis.ifelse(rows._rule.isin(impossible), ibis.null("int32"), rows.day_number))
-    kept = [name for name in rows.columns if not name.startswith(("raw_", "_"))]
-    flagged = rows.select(
+    displaced = [n for n, rule in enumerate(rules) if rule.column == "row" or rule.reason.startswith(_NO_PLACE)]
+    rows = rows.mutate(
+        day_number=ibis.ifelse(reduce(or_, (rows._rule == n for n in displaced)), ibis.null("int32"), rows.day_number)
+    )
+    kept = [name for name in rows.columns if not name.startswith(("raw_", "_")) and name != "fault"]
+    return rows.select(
         *kept,
         column=told(lambda rule: rule.column),
-        value=told(lambda rule: rows[f"raw_{rule.column}"]),
+        value=told(lambda rule: ibis.null(str) if rule.column == "row" else rows[f"raw_{rule.column}"]),
         reason=told(lambda rule: rule.reason),
         rule=told(lambda rule: rule.rule),
-        _when=rows[f"raw_{_when(mapping)}"],
     )
-    flagged = _one_row_a_day(flagged, _when(mapping)) if family.name in ONE_ROW_A_DAY else flagged
-    return flagged.drop("_when")
 
 
-def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> list[Rule]:
+def remarks(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> ir.Table:
+    """Return schema.FLAGS for the numbers of `typed` that were read with care, of all rows, used or not.
+
+    approximate_number: the text says that it is not exact. unit_in_text: a unit beside the number was followed.
+    """
+    keys = ["source_file", "source_row", "subject_id"]
+    kinds = {name: ibis.null(str) for name in ("column", "value", "flag", "rule")}
+    found: list[ir.StructValue] = []
+    odd: list[ir.BooleanValue] = []
+    for field in _numbers(family, mapping):
+        raw, value = rows[f"raw_{field.name}"], rows[_value(field)]
+        odd.append(value.notnull() & quantities.has_words(raw))  # on most files nothing is left
+        beside = quantities.unit_beside(raw) != ""
+        beside = beside | quantities.is_stones(raw) if field.kind == "weight" else beside
+        exact = f"{field.name} is exact; an approximate number is read as it stands"
+        alone = f"{field.name} is a number alone; a unit beside it is followed, and the value kept in {field.unit}"
+        for flag, rule, holds in (
+            ("approximate_number", exact, quantities.is_approximate(raw)),
+            ("unit_in_text", alone, beside),
+        ):
+            said = {"column": field.name, "value": raw, "flag": flag, "rule": rule}
+            remark = ibis.struct(
+                {name: ibis.ifelse(holds & value.notnull(), told, kinds[name]) for name, told in said.items()}
+            )
+            found.append(remark)
+    some = rows.filter(reduce(or_, odd, ibis.literal(False)))
+    listed = ibis.array(found or [ibis.struct(kinds)])
+    each = some.select(*keys, _remark=listed.unnest())
+    each = each.select(*keys, **{name: each._remark[name] for name in kinds})
+    return each.filter(each.flag.notnull()).mutate(family=ibis.literal(family.name)).select(schema.FLAGS.names)
+
+
+def when_of(mapping: FamilyMapping) -> str:
+    """Return date or day: the column that says when a row is from."""
+    return "date" if "date" in mapping.columns else "day"
+
+
+def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int) -> list[Rule]:
     """Return the rules of a family in the order in which a row is held against them."""
-    when = _when(mapping)
-    earliest, latest = DATE_BOUNDS if when == "date" else DAY_BOUNDS
-    written = f"a date is written {study.date_order}" if when == "date" else "a day is a whole number"
-    possible = "a date lies between 1950 and 2100" if when == "date" else f"a day lies within {earliest} to {latest}"
-    rules = [
-        Rule(rows.subject_id.isnull(), "subject_id", "no_subject", "a row says who it is about"),
-        Rule(text(rows[f"raw_{when}"]).isnull(), when, "no_day", "a row says which day it is about"),
-        Rule(rows.day_number.isnull(), when, f"unreadable_{when}", written),
-        Rule((rows.day_number < earliest) | (rows.day_number > latest), when, f"impossible_{when}", possible),
-    ]
-    for field in family.fields:
-        if field.kind in ("number", "weight") and field.name in mapping.columns:
-            value = rows["weight_kg" if field.kind == "weight" else field.name]
-            rules += _number_rules(rows[f"raw_{field.name}"], value, field, required=field.name == family.value)
+    rules = [Rule(rows.fault == fault, "row", fault, rule) for fault, rule in schema.FAULTS.items()]
+    rules.append(Rule(rows.subject_id.isnull(), "subject_id", "no_subject", "a row says who it is about"))
+    rules += _day_rules(rows, mapping, study, today)
+    fields = _numbers(family, mapping)
+    for field in fields:
+        rules += _number_rules(rows, field, required=field.name == family.value)
+    if family.value not in mapping.columns:
+        # Foods without nutrients are a diary too.
+        counted = [*(["food"] if "food" in mapping.columns else []), *(field.name for field in fields)]
+        if counted:
+            nothing = reduce(and_, (rows[name].isnull() for name in counted))
+            rules.append(Rule(nothing, counted[0], "missing_value", f"a row says at least one of {', '.join(counted)}"))
     return rules
+
+
+def _day_rules(rows: ir.Table, mapping: FamilyMapping, study: Study, today: int) -> list[Rule]:
+    when, day = when_of(mapping), rows.day_number
+    raw = rows[f"raw_{when}"]
+    rules = [Rule(day.isnull() & text(raw).isnull(), when, "no_day", "a row says which day it is about")]
+    if when == "day":
+        earliest, latest = DAY_BOUNDS
+        whole = "a week is a whole number" if _days_each(mapping) > 1 else "a day is a whole number"
+        possible = f"a day lies within {earliest} to {latest}"
+        return [
+            *rules,
+            Rule(day.isnull(), when, "unreadable_day", whole),
+            Rule((day < earliest) | (day > latest), when, "impossible_day", possible),
+        ]
+    earliest, latest = DATE_BOUNDS
+    order = f", in the order {study.date_order}" if study.date_order else ""
+    one_way = "the dates of a file tell the order of day and month; `date_order:` in the study file decides"
+    if study.collected_until:
+        until, past = _days_since_epoch(study.collected_until), f"no date is after {study.collected_until}"
+    else:
+        until, past = today, "a date is not in the future"
+    unread = day.isnull()
+    ambiguous = (
+        [] if study.date_order else [Rule(unread & dates.has_an_order(rows._date), when, "ambiguous_date", one_way)]
+    )
+    return [
+        *rules,
+        *ambiguous,
+        Rule(unread, when, "unreadable_date", f"a date names a day of the calendar{order}"),
+        Rule((day < earliest) | (day >= latest), when, "impossible_date", "a date lies between 1950 and 2100"),
+        Rule(day > until, when, "future_date", past),
+    ]
+
+
+def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool) -> list[Rule]:
+    name, raw = field.name, rows[f"raw_{field.name}"]
+    is_weight = field.kind == "weight"
+    written = rows._weight if is_weight else rows[name]
+    value = rows[_value(field)]
+    unread = written.isnull() & text(raw).notnull()
+    why = quantities.unread(raw)
+    decides = "`decimal:` in the study file decides"
+    rules = [
+        Rule(unread & (why == "number_range"), name, "number_range", f"{name} is one number and no range"),
+        Rule(unread & (why == "ambiguous_number"), name, "ambiguous_number", f"{name} reads in one way; {decides}"),
+        Rule(
+            unread, name, "unreadable_number", f"{name} is a number, alone or with a unit that converts to {field.unit}"
+        ),
+    ]
+    if required:
+        rules.append(Rule(written.isnull(), name, "missing_value", f"{name} is recorded"))
+    if field.zero_is_missing:
+        rules.append(Rule(written == 0, name, "zero_means_missing", f"a {name} of 0 means not recorded"))
+    if is_weight:
+        known = ", ".join(units.WEIGHT_UNITS["kg"] + units.WEIGHT_UNITS["lb"])
+        told = "a weight's unit is told; write `unit: kg` or `unit: lb`, or the person under `unit_by_subject`"
+        unknown = rows.unit.notnull() & (rows.unit != "kg") & (rows.unit != "lb")
+        if "raw_unit" in rows.columns:
+            rules.append(Rule(unknown, "unit", "unknown_unit", f"a unit is one of {known}"))
+        rules.append(Rule(rows.unit.isnull(), name, "unit_not_told", told))
+    bounds = f"{name} lies within {field.minimum:g} to {field.maximum:g} {field.unit}"
+    rules.append(Rule((value < field.minimum) | (value > field.maximum), name, "out_of_bounds", bounds))
+    return rules
+
+
+def _numbers(family: schema.Family, mapping: FamilyMapping) -> list[schema.Field]:
+    return [f for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
+
+
+def _value(field: schema.Field) -> str:
+    return "weight_kg" if field.kind == "weight" else field.name
+
+
+def _days_each(mapping: FamilyMapping) -> int:
+    return int(units.factor("day", mapping.units.get("day")))
+
+
+def _days_since_epoch(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
 
 
 def _decoded(column: ir.StringValue, codes: dict[str, str]) -> ir.StringValue:
@@ -256,33 +241,15 @@ def _decoded(column: ir.StringValue, codes: dict[str, str]) -> ir.StringValue:
     )
 
 
-def _number_rules(raw: ir.StringValue, value: ir.FloatingValue, field: schema.Field, *, required: bool) -> list[Rule]:
-    bounds = f"{field.name} lies within {field.minimum:g} to {field.maximum:g} {field.unit}"
-    rules = [
-        Rule(text(raw).notnull() & value.isnull(), field.name, "unreadable_number", f"{field.name} is a number"),
-    ]
-    if required:
-        rules.append(Rule(value.isnull(), field.name, "missing_value", f"{field.name} is recorded"))
-    if field.zero_is_missing:
-        rules.append(Rule(value == 0, field.name, "zero_means_missing", f"a {field.name} of 0 means not recorded"))
-    rules.append(Rule((value < field.minimum) | (value > field.maximum), field.name, "out_of_bounds", bounds))
-    return rules
-
-
-def _one_row_a_day(flagged: ir.Table, when: str) -> ir.Table:
-    """Keep the first usable row of a person's day, in file order; a later one is set aside with a reason."""
-    usable = flagged.reason.isnull()
-    rank = ibis.row_number().over(
-        group_by=[flagged.subject_id, flagged.day_number, usable], order_by=[flagged.source_file, flagged.source_row]
-    )
-    ranked = flagged.mutate(_later=usable & (rank > 0))
-    return ranked.mutate(
-        column=ibis.ifelse(ranked._later, when, ranked.column),
-        value=ibis.ifelse(ranked._later, ranked._when, ranked.value),
-        reason=ibis.ifelse(ranked._later, "second_of_day", ranked.reason),
-        rule=ibis.ifelse(ranked._later, "a person has one row a day; the first one counts", ranked.rule),
-    ).drop("_later")
-
-
-def _when(mapping: FamilyMapping) -> str:
-    return "date" if "date" in mapping.columns else "day"
+def _with_person_unit(table: ir.Table, evidence: Evidence) -> tuple[ir.Table, ir.StringValue]:
+    """Return the table and each row's unit by what is known of its person."""
+    known = evidence.subject_units()
+    different = set(known.values())
+    if len(different) == 1 and len(known) == len(evidence.units):
+        return table, ibis.literal(different.pop())
+    if not known:
+        return table, ibis.null(str)
+    people = ibis.memtable(pa.table({"person": list(known), "person_unit": list(known.values())}))
+    keyed = table.mutate(_who=text(table.subject_id))
+    joined = keyed.left_join(people, keyed._who == people.person)
+    return joined, joined.person_unit

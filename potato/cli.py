@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +18,9 @@ from typer.exceptions import TyperException
 
 from potato import lake
 from potato.errors import PotatoError
+
+if TYPE_CHECKING:
+    from potato.workbook_folders import Found
 
 app = typer.Typer(
     name="potato",
@@ -56,6 +60,70 @@ def simulate(
         console.print(f"  {destination / name}: {rows:,} rows", markup=False)
 
 
+@app.command("describe-study")
+def describe_study(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder with the study's CSV files")],
+    study: Annotated[str, typer.Option("--study", metavar="NAME", help="its name: studies/NAME.yaml is written")],
+    title: Annotated[str | None, typer.Option(help="the report's title; else the folder's name")] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="NAME", help="who the rows are about, if no column says")
+    ] = None,
+    weight_unit: Annotated[str | None, typer.Option(metavar="UNIT", help="kg, lb, or detect for each person")] = None,
+    date_order: Annotated[str | None, typer.Option(metavar="ORDER", help="dmy, mdy or ymd")] = None,
+    decimal: Annotated[str | None, typer.Option(metavar="MARK", help="what marks decimals, a comma or a point")] = None,
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="such as weight.weight=Gewicht; repeat it")
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--files", metavar="FAMILY=PATTERN", help="such as weight='scale/*.csv'; repeat it"),
+    ] = None,
+    days: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=DAY", help="of a weight column for one time, such as t2=21; repeat it"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="write what was concluded without asking")] = False,
+    force: Annotated[bool, typer.Option("--force", help="write studies/NAME.yaml again")] = False,
+) -> None:
+    """Describe your own files in studies/NAME.yaml: looks, shows what it concluded and why, asks what is open."""
+    from potato import describe
+
+    talks = sys.stdin.isatty()
+    shown = Console(highlight=False)
+    describe.describe(
+        lake.root(),
+        folder,
+        study,
+        describe.stated(subject, weight_unit, date_order, decimal, map_ or [], files or [], days or []),
+        shown,
+        title=title,
+        force=force,
+        ask=(lambda question: describe.prompted(question, shown)) if talks else None,
+        confirm=(lambda: typer.confirm(f"Write studies/{study}.yaml?", default=True)) if talks and not yes else None,
+    )
+
+
+@app.command("import-workbooks")
+def import_workbooks(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder that holds 4 Weeks, Closed Early and Dropped")],
+    study: Annotated[str, typer.Option("--study", metavar="NAME", help="name of the study to write")],
+    force: Annotated[bool, typer.Option("--force", help="replace an earlier import of that name as a whole")] = False,
+) -> None:
+    """Make a study of participants' workbooks, one .xlsx or .xls a person, in the trial's layout."""
+    from rich.progress import track
+
+    from potato import workbook_study, workbook_summary
+
+    def shown(found: Sequence[Found]) -> Iterable[Found]:
+        return track(found, description="  reading workbooks", console=console, transient=True)
+
+    trial = workbook_study.import_workbooks(folder, study, lake.root(), force=force, track=shown)
+    told = Console(highlight=False)
+    told.print(workbook_summary.table(trial))
+    for line in workbook_summary.closing(trial, study):
+        told.print(f"  {line}", markup=False, soft_wrap=True)
+
+
 @app.command()
 def report() -> None:
     """Build the site again from the gold data that is there."""
@@ -79,6 +147,23 @@ def status() -> None:
     for entry in runs.history(root, newest.id):
         table.add_row(entry["stage"], entry["status"], f"{entry['seconds']:.1f}", entry["error"] or "")
     Console(highlight=False).print(table)
+
+
+@app.command()
+def validate(
+    layer: Annotated[str | None, typer.Argument(help="bronze or silver; both when left out")] = None,
+) -> None:
+    """Hold the published data against their contracts again; changes nothing."""
+    from potato import validate
+
+    root = lake.root()
+    with console.status("holding the data against their contracts"):
+        validation = validate.validate(root, layer)
+    for table in validate.tables(validation):
+        Console(highlight=False).print(table)
+    console.print(f"  {validation.folder.relative_to(root.resolve()).as_posix()}", markup=False)
+    if validation.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,21 +1,24 @@
-"""Which source columns a derived column comes from, read off the SQL that Ibis makes of an expression."""
+"""Which source columns a derived column comes from, read off the Ibis expression that computes it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from potato.errors import PotatoError, nearest
 
 if TYPE_CHECKING:
     import ibis
-    from sqlglot import lineage as sqlglot_lineage
+    import ibis.expr.operations as ops
+
+Lineage = dict[str, list[dict[str, str]]]
+Pairs = frozenset[tuple[str, str]]
 
 _GENERATED = "ibis_"
 """How Ibis names a table that has no name, such as a list of constants: no dataset stands behind it."""
 
 
-def column_lineage(expression: ibis.Table, sources: Mapping[str, str]) -> dict[str, list[dict[str, str]]]:
+def column_lineage(expression: ibis.Table, sources: Mapping[str, str]) -> Lineage:
     """Return for each column of `expression` the source columns that its values are computed from.
 
     A column that only filters, joins or sorts is not a source: the lineage is that of values ("direct" in
@@ -24,7 +27,7 @@ def column_lineage(expression: ibis.Table, sources: Mapping[str, str]) -> dict[s
 
     Parameters
     ----------
-    expression : a table expression of a DuckDB connection, or one that is not bound to a connection.
+    expression : a table expression, bound to a connection or not.
     sources : table name in the expression: dataset name, such as {"weight": "bronze/weight"}.
 
     Returns
@@ -38,44 +41,24 @@ def column_lineage(expression: ibis.Table, sources: Mapping[str, str]) -> dict[s
 
     Notes
     -----
-    The method is SQLGlot's lineage over the query that would run, qualified with the schemas of its tables.
+    Each field of the expression tree is followed once down to the tables that it reads. The same tree makes the
+    query, so that the lineage can't differ from what runs.
     """
-    import ibis
     import ibis.expr.operations as ops
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.lineage import lineage
 
-    tables = {table.name: list(table.schema.names) for table in expression.op().find(ops.PhysicalTable)}
-    for table in tables:
-        if table not in sources and not table.startswith(_GENERATED):
+    root = expression.op()
+    for table in root.find(ops.PhysicalTable):
+        if table.name not in sources and not table.name.startswith(_GENERATED):
             raise PotatoError(
                 "The column lineage meets a table that stands for no dataset.",
-                where=f"table {table}",
+                where=f"table {table.name}",
                 expected=f"one of {', '.join(sorted(sources))}",
-                found=table,
-                nearest=nearest(table, sources),
+                found=table.name,
+                nearest=nearest(table.name, sources),
                 hint="Name the table's dataset in `sources`.",
             )
-
-    query = sqlglot.parse_one(ibis.to_sql(expression, dialect="duckdb"), dialect="duckdb")
-    for reference in query.find_all(exp.Table):
-        # Names of tables are unique in one expression; the catalogue would only have to be told once more.
-        reference.set("db", None)
-        reference.set("catalog", None)
-    schema = {table: dict.fromkeys(names, "unknown") for table, names in tables.items()}
-    found = lineage(None, query, schema=schema, dialect="duckdb", copy=False)
-    # DuckDB's names ignore case and SQLGlot writes them small: the real names are looked up.
-    real = {
-        (table.lower(), name.lower()): {"dataset": sources[table], "column": name}
-        for table, names in tables.items()
-        if table in sources
-        for name in names
-    }
-    return {column: _sources(node, real) for column, node in zip(expression.columns, found.values(), strict=True)}
-
-
-Lineage = dict[str, list[dict[str, str]]]
+    known: dict[tuple[Any, str], Pairs] = {}
+    return {column: _listed(_origin(root, column, sources, known)) for column in expression.columns}
 
 
 def through(found: Lineage, steps: Mapping[str, Lineage]) -> Lineage:
@@ -90,17 +73,47 @@ def through(found: Lineage, steps: Mapping[str, Lineage]) -> Lineage:
             for source in sources
             for origin in (steps[source["dataset"]][source["column"]] if source["dataset"] in steps else [source])
         }
-        resolved[column] = [{"dataset": dataset, "column": name} for dataset, name in sorted(pairs)]
+        resolved[column] = _listed(pairs)
     return resolved
 
 
-def _sources(node: sqlglot_lineage.Node, real: Mapping[tuple[str, str], dict[str, str]]) -> list[dict[str, str]]:
-    from sqlglot import exp
+def _listed(pairs: Pairs | set[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"dataset": dataset, "column": name} for dataset, name in sorted(pairs)]
 
-    leaves = {
-        (leaf.expression.name.lower(), exp.to_column(leaf.name, dialect="duckdb").name.lower())
-        for leaf in node.walk()
-        if isinstance(leaf.expression, exp.Table)
-    }
-    # What is not found is a constant table of Ibis or the star of a count.
-    return sorted((real[leaf] for leaf in leaves if leaf in real), key=lambda s: (s["dataset"], s["column"]))
+
+def _origin(
+    relation: ops.Relation, column: str, sources: Mapping[str, str], known: dict[tuple[Any, str], Pairs]
+) -> Pairs:
+    """Return the (dataset, column) pairs that one column of a relation comes from."""
+    import ibis.expr.operations as ops
+
+    found = known.get((relation, column))
+    if found is not None:
+        return found
+    if isinstance(relation, ops.PhysicalTable):
+        pairs = frozenset({(sources[relation.name], column)} if relation.name in sources else set())
+    elif isinstance(relation, ops.Set):
+        pairs = _origin(relation.left, column, sources, known) | _origin(relation.right, column, sources, known)
+    else:
+        pairs = frozenset().union(
+            *(_origin(field.rel, field.name, sources, known) for field in _fields(relation.values[column]))
+        )
+    known[(relation, column)] = pairs
+    return pairs
+
+
+def _fields(value: ops.Value) -> Iterator[ops.Field]:
+    """Yield the fields that a value is computed from, without those of a table that it only counts or looks into."""
+    import ibis.expr.operations as ops
+
+    seen: set[Any] = set()
+    queue = [value]
+    while queue:
+        node = queue.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, ops.Field):
+            yield node
+        else:
+            queue += [child for child in node.__children__ if isinstance(child, ops.Value | ops.SortKey)]

@@ -1,10 +1,12 @@
-"""Contracts: Great Expectations suites made from the data dictionary, evaluated where the data is."""
+"""Contracts: Great Expectations suites made from the data dictionary and from rules, evaluated where the data is."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +17,33 @@ from potato.manifest import Verdict
 # Read at import time by Great Expectations, hence before it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
+
+_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule across columns, rows or tables: a number, measured for each file or person, lies within bounds.
+
+    Attributes
+    ----------
+    name : what the rule is called in records.
+    dataset : the dataset that it is about.
+    severity : error or warning.
+    sentence : the rule in words, for the reader of the report.
+    measured : the number by the name of the file or person that it was measured for.
+    low, high : closed bounds of the number; None where there is none.
+    shown : format specification of the number; empty where the name alone says it.
+    """
+
+    name: str
+    dataset: str
+    severity: str
+    sentence: str
+    measured: Mapping[str, float]
+    low: float | None = None
+    high: float | None = None
+    shown: str = ""
 
 
 def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
@@ -31,15 +60,15 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
         ),
         gxe.ExpectTableRowCountToBeBetween(
             min_value=at_least,
-            meta=_meta("error", f"{dataset.name} has {f'at least {at_least}' if at_least else 'zero or more'} rows."),
+            meta=_meta("error", f"{dataset.name} has {_at_least(at_least)}."),
         ),
     ]
     if len(dataset.key) > 1:
-        made.append(
-            gxe.ExpectCompoundColumnsToBeUnique(
-                column_list=list(dataset.key), meta=_meta("error", f"{' and '.join(dataset.key)} identify a row.")
-            )
-        )
+        meta = _meta("error", f"{', '.join(dataset.key[:-1])} and {dataset.key[-1]} identify a row.")
+        made.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=list(dataset.key), meta=meta))
+    elif dataset.key:
+        meta = _meta("error", f"{dataset.key[0]} identifies a row.")
+        made.append(gxe.ExpectColumnValuesToBeUnique(column=dataset.key[0], meta=meta))
     for column in dataset.columns:
         if column.required:
             made.append(
@@ -63,16 +92,28 @@ def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> lis
     """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation."""
     import great_expectations as gx
 
-    context = _context()
-    frame = table.to_pandas()
-    batch = (
-        context.data_sources.add_pandas(f"{dataset.name} source")
-        .add_dataframe_asset(dataset.name)
-        .add_batch_definition_whole_dataframe("whole")
-        .get_batch({"dataframe": frame})
-    )
     suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
-    return [_verdict(dataset, result) for result in batch.validate(suite).results]
+    found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
+    return [_verdict(dataset, result) for result in found.results]
+
+
+def hold(rules: Sequence[Rule]) -> list[Verdict]:
+    """Evaluate rules and return a verdict for each, in their order; what is against a rule is named in the verdict."""
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    import pandas as pd
+
+    if not rules:
+        return []
+    # One table for all, a column a rule, since most of the time goes into each validation and not into its rows.
+    frame = pd.DataFrame({rule.name: pd.Series(list(rule.measured.values()), dtype="float64") for rule in rules})
+    bounds = [
+        gxe.ExpectColumnValuesToBeBetween(column=rule.name, min_value=rule.low, max_value=rule.high) for rule in rules
+    ]
+    suite = gx.ExpectationSuite(name="rules", expectations=bounds)
+    found = _batch(frame).validate(suite, result_format="COMPLETE")
+    results = {result.expectation_config.kwargs["column"]: result for result in found.results}
+    return [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -80,17 +121,53 @@ def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return [v for v in verdicts if not v.success and v.severity == "error"]
 
 
-def _context() -> Any:
+@functools.cache
+def _tables() -> Any:
+    """Return where tables are handed to Great Expectations: one context a process, since making one takes time."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    return context
+    asset = context.data_sources.add_pandas("potato").add_dataframe_asset("table")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+def _batch(frame: Any) -> Any:
+    return _tables().get_batch({"dataframe": frame})
+
+
+def _frame(table: pa.Table, dataset: schema.Dataset) -> Any:
+    """Return what the expectations of `dataset` look at as a pandas frame.
+
+    Bronze holds a million texts a column: those that no expectation looks at are left out and only their names are
+    there, the others become categories.
+    """
+    import numpy as np
+    import pandas as pd
+
+    looked_at = set(dataset.key)
+    looked_at |= {c.name for c in dataset.columns if c.required or c.minimum is not None or c.maximum is not None}
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        if name not in looked_at:
+            columns[name] = np.zeros(len(table), dtype="int8")
+        elif pa.types.is_string(column.type):
+            columns[name] = column.dictionary_encode().to_pandas()
+        else:
+            series = column.to_pandas()
+            # Great Expectations compares 64 bits at once, and anything shorter value by value.
+            columns[name] = series.astype("int64") if series.dtype.kind == "i" else series
+    return pd.DataFrame(columns)
 
 
 def _meta(severity: str, sentence: str) -> dict[str, str]:
     return {"severity": severity, "sentence": sentence}
+
+
+def _at_least(rows: int) -> str:
+    return f"at least {rows:,} row{'s' if rows > 1 else ''}" if rows else "zero or more rows"
 
 
 def _bounds(column: schema.Column) -> str:
@@ -121,4 +198,21 @@ def _verdict(dataset: schema.Dataset, result: Any) -> Verdict:
         observed=observed,
         unexpected_count=int(found.get("unexpected_count") or 0),
         sentence=config.meta["sentence"],
+    )
+
+
+def _verdict_of_rule(rule: Rule, result: Any) -> Verdict:
+    names, values = list(rule.measured), list(rule.measured.values())
+    against = result.result.get("unexpected_index_list") or []
+    told = [f"{names[i]} ({values[i]:{rule.shown}})" if rule.shown else names[i] for i in against[:_NAMED]]
+    more = f" and {len(against) - _NAMED:,} more" if len(against) > _NAMED else ""
+    return Verdict(
+        dataset=rule.dataset,
+        expectation=rule.name,
+        column="",
+        severity=rule.severity,
+        success=bool(result.success),
+        observed=", ".join(told) + more if told else "as expected",
+        unexpected_count=len(against),
+        sentence=rule.sentence,
     )

@@ -8,15 +8,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.progress import track
 
-from potato import findings, layouts, looks, plans, refusals, settings, studyfile, trialread, undecided
-from potato.errors import PotatoError, nearest
+from potato import (
+    findings,
+    flags,
+    lake,
+    layouts,
+    looks,
+    madestudies,
+    plans,
+    refusals,
+    settings,
+    studyfile,
+    timedays,
+    trialread,
+    undecided,
+    widefiles,
+)
+from potato.errors import PotatoError
 from potato.looks import FileLook
 from potato.plans import Answers, Plan, Question
 from potato.recognise import Recognised, recognise
-from potato.schema import FAMILIES
+from potato.widefiles import Long
 
 Ask = Callable[[Question], str]
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm")
@@ -49,68 +65,21 @@ def describe(
     """
     path = _target(root, name, force=force)
     files = survey(folder, console)
-    plan, answers = _concluded(files, folder, answers, console, ask)
-    raw = studyfile.raw_setting(root, folder, name)
+    long = _made_long(files, folder, name, root, answers, console, ask, force=force)
+    plan, answers = _concluded(files, folder, answers, console, ask, long)
+    raw = None if long else studyfile.raw_setting(root, folder, name)
     if confirm and not confirm():
         return None
     title = title or folder.resolve().name.replace("_", " ").replace("-", " ").strip() or name
-    _write(root, name, path, studyfile.text(plan, title, folder.resolve(), raw))
+    _write(root, name, path, studyfile.text(plan, title, folder.resolve(), raw), long)
     loaded = settings.load(root, name)
-    console.print(f"\nWrote studies/{name}.yaml.", markup=False)
+    made = f" and data/raw/{name}/{widefiles.LONG}, a row for each weighing" if long else ""
+    console.print(f"\nWrote studies/{name}.yaml{made}.", markup=False)
     console.print(trialread.told(plan, loaded.study), markup=False)
     console.print("\n".join(["", *findings.answerable(plan, loaded.gold.min_subjects)]), markup=False)
     console.print(f"\nNext:\n  dvc exp run -S study={name}", markup=False)
     console.print(f"or write `study: {name}` into params.yaml and type `make run`.", markup=False)
     return path
-
-
-def stated(
-    subject: str | None,
-    weight_unit: str | None,
-    date_order: str | None,
-    decimal: str | None,
-    maps: list[str],
-    files: list[str],
-) -> Answers:
-    """Return the answers that flags give.
-
-    Raises
-    ------
-    PotatoError
-        for a unit or an order that does not exist, and for a flag that is not NAME=VALUE.
-    """
-    for flag, value, known in (
-        ("--weight-unit", weight_unit, ("kg", "lb", "detect")),
-        ("--date-order", date_order, ("ymd", "dmy", "mdy")),
-        ("--decimal", decimal, (",", ".")),
-    ):
-        if value is not None and value not in known:
-            raise PotatoError(
-                f"{flag} can't be {value!r}.",
-                where=flag,
-                expected=", ".join(known),
-                found=value,
-                nearest=nearest(value, known),
-                hint=f"type `{flag} {known[0]}`, or another of these",
-            )
-    mapped: dict[str, dict[str, str]] = {}
-    for text in maps:
-        name, equals, column = text.partition("=")
-        family, dot, field = name.partition(".")
-        if not (equals and dot):
-            raise _no_pair("--map", text, "weight.weight=Gewicht")
-        mapped.setdefault(family, {})[field] = column
-    patterns: dict[str, str] = {}
-    for text in files:
-        family, equals, pattern = text.partition("=")
-        if not equals or family not in FAMILIES:
-            raise _no_pair("--files", text, "'weight=scale/*.csv'")
-        patterns[family] = pattern
-    return Answers(subject, weight_unit, date_order, decimal, mapped, patterns)
-
-
-def _no_pair(flag: str, text: str, example: str) -> PotatoError:
-    return PotatoError(f"{flag} does not understand {text!r}.", where=flag, hint=f"type it like `{flag} {example}`")
 
 
 def prompted(question: Question, console: Console) -> str:
@@ -141,8 +110,12 @@ def _target(root: Path, name: str, *, force: bool) -> Path:
     return path
 
 
-def _write(root: Path, name: str, path: Path, content: str) -> None:
+def _write(root: Path, name: str, path: Path, content: str, long: Long | None) -> None:
     """Write the file only when it loads, and keep an earlier one when it does not."""
+    if long:
+        settings.Study.model_validate(yaml.safe_load(content))
+        madestudies.publish(name, root, content, lambda raw: lake.write_text(raw / widefiles.LONG, long.text))
+        return
     earlier = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8")
@@ -191,16 +164,42 @@ def survey(folder: Path, console: Console) -> list[FileLook]:
     return found
 
 
+def _made_long(
+    files: list[FileLook],
+    folder: Path,
+    name: str,
+    root: Path,
+    answers: Answers,
+    console: Console,
+    ask: Ask | None,
+    *,
+    force: bool,
+) -> Long | None:
+    """Return the folder's one table with a weight column for each time as long rows; None where there is none."""
+    flags.refuse_unknown_maps(files, answers)
+    wide = widefiles.find(_recognised(files, answers), folder, answers)
+    if wide is None:
+        if answers.days:
+            raise refusals.no_wide(answers.days)
+        return None
+    madestudies.refuse_overwriting(folder, name, root, [widefiles.LONG], force=force)
+    wide = replace(wide, points=timedays.dated(wide.points, wide.look.name, answers, ask))
+    console.print(f"{wide.look.name} has one row a person; its weights become one row each:", markup=False)
+    for point in wide.points:
+        console.print(f"  {point.column}: {point.evidence}", markup=False)
+    return widefiles.reshaped(wide, folder)
+
+
 def _concluded(
-    files: list[FileLook], folder: Path, answers: Answers, console: Console, ask: Ask | None
+    files: list[FileLook], folder: Path, answers: Answers, console: Console, ask: Ask | None, long: Long | None
 ) -> tuple[Plan, Answers]:
     """Return a plan without open questions, and the answers that made it so."""
-    _refuse_unknown_maps(files, answers)
     while True:
-        found = _recognised(files, answers)
-        plan = plans.make(found, folder, answers)
-        for name in set(layouts.data_files(folder)) - {file.name for file in files}:
+        found = [long.recognised(answers.maps.get("weight", {}))] if long else _recognised(files, answers)
+        plan = plans.make(found, folder, replace(answers, files={}) if long else answers)
+        for name in set(layouts.data_files(folder)) - {file.name for file in files} if not long else ():
             plan.unused[name] = "no header line that names its columns"
+        plan.unused |= long.unused if long else {}
         if "weight" not in plan.families and not plan.questions:
             raise refusals.no_weight(found, plan, folder)
         if plan.when == "mixed":
@@ -244,28 +243,3 @@ def _answered(answers: Answers, question: Question, answer: str) -> Answers:
     if question.key == "date_order":
         return replace(answers, date_order=answer)
     return replace(answers, decimal=answer) if question.key == "decimal" else replace(answers, subject=answer)
-
-
-def _refuse_unknown_maps(files: list[FileLook], answers: Answers) -> None:
-    columns = list(dict.fromkeys(column.name for file in files for column in file.columns))
-    for family, fields in answers.maps.items():
-        for field, column in fields.items():
-            if family not in FAMILIES or field not in FAMILIES[family].names:
-                known = [f"{f}.{n}" for f, described in FAMILIES.items() for n in described.names]
-                raise PotatoError(
-                    f"There is no field {family}.{field}.",
-                    where="--map",
-                    expected=", ".join(known),
-                    found=f"{family}.{field}",
-                    nearest=nearest(f"{family}.{field}", known),
-                    hint="type `--map FAMILY.FIELD=COLUMN`, such as `--map weight.weight=Gewicht`",
-                )
-            if column and not any(file.column(column) for file in files):
-                raise PotatoError(
-                    f"No file has a column {column!r}.",
-                    where=f"--map {family}.{field}={column}",
-                    expected=", ".join(columns[:20]),
-                    found=column,
-                    nearest=nearest(column, columns),
-                    hint="name a column as the header has it",
-                )

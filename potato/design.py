@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from potato import words
+
 Verdict = Literal["pass", "caution", "fail"]
 Array = NDArray[np.float64]
 
@@ -103,20 +105,15 @@ def sample(frame: pd.DataFrame, outcome: str, covariates: Sequence[str], control
     recorded = [c for c in covariates if c in rows and rows[c].notna().any()]
     for name in covariates if recorded else ():
         if name not in recorded:
-            findings.append(Finding("covariate_recorded", "all", "caution", f"{name} was never recorded: left out."))
+            text = f"{words.term(name).label} was never recorded: the models leave it out."
+            findings.append(Finding("covariate_recorded", "all", "caution", text))
     missing = {name: int(rows[name].isna().sum()) for name in recorded if rows[name].isna().any()}
     kept = rows.dropna(subset=recorded).sort_values(["subject_id", "study_week"]).reset_index(drop=True)
     varying = [c for c in recorded if kept[c].nunique() > 1]
-    for name in recorded:
+    for name in recorded if len(kept) else ():
         if name not in varying:
-            findings.append(
-                Finding(
-                    "covariate_varies",
-                    "all",
-                    "caution",
-                    f"{name} is the same in every week: it explains nothing.",
-                )
-            )
+            text = f"{words.term(name).label} is the same in every week: it explains nothing."
+            findings.append(Finding("covariate_varies", "all", "caution", text))
     used = []
     for name in controls:
         levels = kept[name].nunique(dropna=False) if name in kept else 0

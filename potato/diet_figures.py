@@ -10,7 +10,6 @@ import plotnine as p9
 
 from potato import trajectories, words
 from potato.figures import INK, SOFT, Figure, look, scales, signed, weeks, zero_line
-from potato.trajectories import MIN_PEOPLE
 
 _BINS = 6
 _TRUTH = "#D55E00"
@@ -28,6 +27,7 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
         middle=("value", "median"),
         high=("value", lambda v: v.quantile(0.75)),
     )
+    least = trajectories.least(data)
     data = trajectories.enough(data)
     panel = {name: words.term(name).axis for name in variables}
     data["panel"] = pd.Categorical(data["variable"].map(panel), [panel[v] for v in variables])
@@ -42,16 +42,22 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
         + p9.labs(x="Study week", y="")
         + look()
     )
+    alone = weekly.dropna(subset=list(variables), how="all")["subject_id"].nunique() == 1
+    caption = "Points are medians over people, lines the middle half of them"
+    caption += f"; weeks with fewer than {least} diaries are not drawn." if least > 1 else "."
+    if alone:
+        caption = "Points are the weeks of the one person who kept a diary."
+    caption += " All values are per logged day."
+    if "potato_energy_share" in variables:
+        caption += " Potato share 1 means that all energy came from potatoes."
     middles = [f"{words.term(v).axis}: {_spread(weekly[v])}" for v in variables]
     return Figure(
         "intake-weekly",
         "intake",
         "What was eaten, week by week",
-        f"Points are medians over people, lines the middle half of them; weeks with fewer than {MIN_PEOPLE}"
-        " diaries are not drawn. All values are per logged day; potato share 1 means that all energy came"
-        " from potatoes.",
-        f"Medians with quartiles by study week in {len(variables)} panels. Over all person-weeks:"
-        f" {'; '.join(middles)}.",
+        caption,
+        f"{'Points' if alone else 'Medians with quartiles'} by study week in {words.count(len(variables), 'panel')}."
+        f" Over all person-weeks: {'; '.join(middles)}.",
         "silver/weekly_features",
         plot,
         height=3.5,

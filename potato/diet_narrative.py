@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from potato import words
+from potato import schema, words
+from potato.design import Sample
 from potato.models import CORRECTION, Training
-from potato.narrative import conditions
+from potato.narrative import cautions, conditions, recorded
 from potato.settings import Settings
 
 PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster")
@@ -23,16 +24,26 @@ _COMPARISON = {
 }
 
 
-NO_INTAKE = "This study recorded no intake, so nothing can be said about what people ate."
+NO_INTAKE = "This study recorded no intake, so nothing can be said about what people ate, and no model is fitted."
 
 
-def diet(training: Training, truth: Mapping[str, float], settings: Settings, slopes: pd.DataFrame | None) -> str:
+def diet(
+    training: Training,
+    weekly: pd.DataFrame,
+    truth: Mapping[str, float],
+    settings: Settings,
+    slopes: pd.DataFrame | None,
+) -> str:
     """Return answer.diet: what the primary model says for each covariate, or why nothing can be said."""
     table, confidence = training.coefficients, settings.gold.confidence
     if table.empty:
-        reasons = {f.sentence for f in training.findings if f.verdict == "caution"}
-        why = NO_INTAKE if not training.sample.covariates else " ".join(sorted(reasons))
-        return f"{why} {conditions(slopes)}".strip()
+        # The page of the models is not there: what the gate has to say stands here.
+        why = (
+            ["Whether food and weight went together can't be said.", *cautions(training)]
+            if recorded(weekly)
+            else [NO_INTAKE]
+        )
+        return " ".join([*why, conditions(slopes)]).strip()
     model = next(name for name in PRIMARY if name in training.fits)
     rows = table[table["model"] == model]
     parts = [_effect(row, confidence) for row in words.rows(rows)]
@@ -46,20 +57,65 @@ def diet(training: Training, truth: Mapping[str, float], settings: Settings, slo
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
 
 
-def intake(weekly: pd.DataFrame) -> str:
-    """Return intake.sentence: how complete the diaries are and what a typical week holds."""
+_TYPICAL = {
+    "energy_kcal_per_day": "{:,.0f} kcal a day",
+    "fiber_g_per_1000_kcal": "{:.0f} g of fibre per 1,000 kcal",
+    "fiber_g_per_day": "{:.0f} g of fibre a day",
+    "potato_energy_share": "{:.0%} of its energy from potatoes",
+}
+
+
+def intake(weekly: pd.DataFrame) -> dict[str, str]:
+    """Return intake.*: how complete the diaries are, what a typical week holds, and what nobody recorded."""
     logged = weekly[weekly["days_logged"] > 0]
     if logged.empty:
-        return NO_INTAKE
+        return {"sentence": NO_INTAKE, "unknown": ""}
     people, everybody = logged["subject_id"].nunique(), weekly["subject_id"].nunique()
-    middle = logged[["energy_kcal_per_day", "fiber_g_per_1000_kcal", "potato_energy_share"]].median()
+    days = words.count(int(logged["days_logged"].sum()), "day")
+    each = f"{logged['days_logged'].mean():.1f} days in a week with a diary"
     who = f"All {people}" if people == everybody else f"{people} of {everybody}"
-    return (
-        f"{who} people kept a diary, for {int(logged['days_logged'].sum()):,} days in all"
-        f" ({logged['days_logged'].mean():.1f} days in a week with a diary). The middle person-week had"
-        f" {middle.iloc[0]:,.0f} kcal a day, {middle.iloc[1]:.0f} g of fibre per 1,000 kcal and"
-        f" {middle.iloc[2]:.0%} of its energy from potatoes."
+    text = (
+        f"One person kept a diary, for {days} ({each})."
+        if everybody == 1
+        else f"{who} people kept a diary, for {days} in all ({each})."
     )
+    known = [name for name in _TYPICAL if logged[name].notna().any()]
+    if "fiber_g_per_1000_kcal" in known:
+        known.remove("fiber_g_per_day")
+    if known:
+        typical = [_TYPICAL[name].format(logged[name].median()) for name in known]
+        text += f" The middle {'week' if everybody == 1 else 'person-week'} had {words.listed(typical)}."
+    else:
+        text += f" {_named_most(logged)}"
+    return {"sentence": text.strip(), "unknown": _not_told(logged)}
+
+
+def unknown(logged: pd.DataFrame) -> list[str]:
+    """Return what no diary tells, each with the reason: how much energy and fibre, and which foods."""
+    amounts = {"energy": "energy_kcal_per_day", "fibre": "fiber_g_per_day"}
+    lacking = [label for label, name in amounts.items() if logged[name].isna().all()]
+    told = [f"How much {' or '.join(lacking)} the food held: the diaries do not say."] if lacking else []
+    if logged["entries_potato"].isna().all():
+        told.append("Which foods were eaten, and the share of potatoes among them: no entry names a food.")
+    return told
+
+
+def _not_told(logged: pd.DataFrame) -> str:
+    parts = unknown(logged)
+    return f"The diaries leave open: {' '.join(part[:1].lower() + part[1:] for part in parts)}" if parts else ""
+
+
+def dose(sample: Sample) -> dict[str, str]:
+    """Return intake.dose_*: heading and text of the figure of dose and response; empty without a covariate."""
+    if not sample.covariates:
+        return {"dose_title": "", "dose_sentence": ""}
+    term = words.term(sample.covariates[0])
+    share = term.name == "potato_energy_share"
+    what = "the share of energy that came from potatoes" if share else f"the {term.label.lower()} of the diary"
+    return {
+        "dose_title": f"More {'potato' if share else term.label.lower()}, more loss?",
+        "dose_sentence": f"{what} in one week against the weight change into the next",
+    }
 
 
 def models(training: Training, gate: str) -> dict[str, str]:
@@ -109,11 +165,20 @@ def assumptions(settings: Settings) -> str:
     return "\n".join([*effects, *_described(made.intake)])
 
 
+def _named_most(logged: pd.DataFrame) -> str:
+    """Return the three kinds of food that entries name most; empty when they name none."""
+    counts = {name: int(logged[f"entries_{name}"].fillna(0).sum()) for name in schema.FOOD_CATEGORIES}
+    most = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])[:3]
+    told = words.listed([f"{name} ({words.count(counts[name], 'entry', 'entries')})" for name in most])
+    return f"Most often they name {told}." if most else ""
+
+
 def _effect(row: Any, confidence: float) -> str:
     term = words.term(row.term)
     value, low, high = (v * term.step for v in (row.estimate, row.conf_low, row.conf_high))
     if low <= 0 <= high:
-        ends = f"{confidence:.0%} interval {words.interval(low, high, '+.2f')} kg"
+        fine = "+.2f" if max(-low, high) >= 0.02 else "+.3f"
+        ends = f"{confidence:.0%} interval {words.interval(low, high, fine)} kg"
         return f"weeks with {term.step_text} were followed by no clear difference in weight change ({ends})"
     more = "more" if value < 0 else "less"
     near, far = sorted((abs(low), abs(high)))

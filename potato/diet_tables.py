@@ -9,7 +9,7 @@ import pandas as pd
 
 from potato import words
 from potato.schema import FOOD_CATEGORIES
-from potato.tables import Column, Table, build
+from potato.tables import Column, Table, build, filled, thinned
 
 
 def intake_weekly(weekly: pd.DataFrame) -> Table:
@@ -34,17 +34,23 @@ def intake_weekly(weekly: pd.DataFrame) -> Table:
         Column("fiber_g_per_1000_kcal", "Fibre", ".1f", "g/1,000 kcal"),
         Column("potato_energy_share", "Potato share", ".0%"),
     )
+    shown, which = thinned(table)
     caption = "Means over people with a diary in that week; each person's values are per logged day."
-    return build("intake-weekly", "intake", "Intake by week", caption, "silver/weekly_features", columns, table)
+    if logged["subject_id"].nunique() == 1:
+        caption = "The values of the one person who kept a diary, per logged day."
+    caption += which
+    title, dataset = "Intake by week", "silver/weekly_features"
+    return build("intake-weekly", "intake", title, caption, dataset, filled(columns, table), shown)
 
 
 def food_categories(weekly: pd.DataFrame) -> Table:
     """Show how often each kind of food is named in the diaries."""
     logged = weekly[weekly["days_logged"] > 0]
-    days, weeks = float(logged["days_logged"].sum()), len(logged)
+    told = logged.dropna(subset=["entries_potato"])  # elsewhere no entry names a food
+    days, weeks = float(told["days_logged"].sum()), len(told)
     rows = []
     for name in FOOD_CATEGORIES:
-        entries = logged[f"entries_{name}"].fillna(0)
+        entries = told[f"entries_{name}"]
         row: dict[str, Any] = {
             "food": name.capitalize(),
             "entries": int(entries.sum()),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from potato import schema
+from potato import conflicts, schema
 from potato.settings import SilverSettings
 
 _KEY = ["subject_id", "study_week"]
@@ -19,11 +19,16 @@ _KEY = ["subject_id", "study_week"]
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The three families after cleaning.judged: every row, with the reason why it can't be used or null."""
+    """The three families after cleaning: every row, with the reason why it can't be used or null.
+
+    `days` holds (subject_id, day_number), distinct, of the rows that have a place in time, usable or not: a day on
+    which the scales were read but the value is missing is still a day of the study.
+    """
 
     nutrition: ir.Table
     weight: ir.Table
     fiber: ir.Table
+    days: ir.Table
 
     def kept(self, family: str) -> ir.Table:
         """Return the usable rows of a family, with study_week and day_index (days since the person's first day)."""
@@ -33,17 +38,9 @@ class Cleaned:
         day_index = usable.day_number - usable.first_day
         return usable.mutate(day_index=day_index, study_week=_week(day_index))
 
-    def located(self) -> ir.Table:
-        """Return (subject_id, day_number) of every row that says who and when, usable or not.
-
-        A day on which the scales were read but the value is missing is still a day of the study.
-        """
-        tables = [t.select("subject_id", "day_number") for t in (self.nutrition, self.weight, self.fiber)]
-        return ibis.union(*tables).filter(lambda t: t.subject_id.notnull() & t.day_number.notnull())
-
     def first_days(self) -> ir.Table:
         """Return each person's first day: columns subject_id, first_day."""
-        return self.located().group_by("subject_id").aggregate(first_day=lambda t: t.day_number.min())
+        return self.days.group_by("subject_id").aggregate(first_day=self.days.day_number.min())
 
 
 def _week(day_index: ir.IntegerValue) -> ir.IntegerValue:
@@ -52,8 +49,8 @@ def _week(day_index: ir.IntegerValue) -> ir.IntegerValue:
 
 def subject_weeks(cleaned: Cleaned) -> ir.Table:
     """Return every week between each person's first and last record, with group and condition."""
-    located = cleaned.located()
-    span = located.group_by("subject_id").aggregate(first_day=located.day_number.min(), last=located.day_number.max())
+    days = cleaned.days
+    span = days.group_by("subject_id").aggregate(first_day=days.day_number.min(), last=days.day_number.max())
     weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest().cast("int32"))
     weight = cleaned.weight.filter(cleaned.weight.day_number.notnull())
     groups = weight.group_by("subject_id").aggregate(group=lambda t: t.group.min())
@@ -77,10 +74,15 @@ def _names(food: ir.StringValue, words: tuple[str, ...]) -> ir.BooleanValue:
 
 
 def weekly_features(cleaned: Cleaned) -> ir.Table:
-    """Return what each person ate in each study week; a week without a diary keeps its nulls."""
-    entries = cleaned.kept("nutrition")
+    """Return what each person ate in each study week; a week without a diary keeps its nulls.
+
+    A day of which an entry with a value was set aside counts as not logged: its sums would be too small.
+    """
+    incomplete = conflicts.incomplete_days(cleaned.nutrition)
+    entries = cleaned.kept("nutrition").anti_join(incomplete, ["subject_id", "day_number"])
     food = ibis.coalesce(entries.food, "")
     named = {category: _names(food, words) for category, words in schema.FOOD_CATEGORIES.items()}
+    counted = ["potato_energy", *(f"entries_{category}" for category in named)]
     eaten = entries.group_by(_KEY).aggregate(
         days_logged=entries.day_index.nunique().cast("int32"),
         entries=entries.source_row.count().cast("int32"),
@@ -89,8 +91,13 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
         carbohydrate=entries.carbohydrate_g.sum(),
         fat=entries.fat_g.sum(),
         fiber=entries.fiber_g.sum(),
+        foods=entries.food.strip().nullif("").count(),
         potato_energy=ibis.ifelse(named["potato"], entries.energy_kcal, 0.0).sum(),
         **{f"entries_{category}": found.cast("int32").sum().cast("int32") for category, found in named.items()},
+    )
+    # Where no entry of the week says what was eaten, as in daily totals, no count of foods is known, not even zero.
+    eaten = eaten.mutate(
+        **{name: ibis.ifelse(eaten.foods > 0, eaten[name], ibis.null(eaten[name].type())) for name in counted}
     )
     days = cleaned.kept("fiber")
     rollup = days.group_by(_KEY).aggregate(fiber_rollup_g_per_day=days.fiber_g.mean())

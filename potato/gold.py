@@ -16,6 +16,8 @@ from potato import (
     models,
     narrative,
     schema,
+    scope,
+    sensitivity,
     settings,
     trajectories,
     validation,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from potato.figures import Figure
 
 _INPUTS = tuple(schema.SILVER)
+_WITHOUT_JUMPS = {"subject_trajectories": "trajectories_without_jumps", "modeling_dataset": "modeling_without_jumps"}
 _ASSOCIATIONS = pa.schema(
     [
         *((name, pa.string()) for name in ("test", "variable", "group_a", "group_b")),
@@ -77,14 +80,19 @@ class ModelingPipeline:
         self.frames = {name: lake.read(lake.input(f"data/silver/{name}")).to_pandas() for name in _INPUTS}
         self.files: dict[str, Any] = lake.read_json(lake.input("data/silver/ledger.json"))["files"]
         self.weights, self.groups = trajectories.with_groups(self.frames["subject_trajectories"])
-        self.weekly, _ = trajectories.with_groups(self.frames["weekly_features"])
+        self.weekly, eaters = trajectories.with_groups(self.frames["weekly_features"])
+        # A person who is only in the diary has no group; the other groups keep their colours.
+        self.diet_groups = [*self.groups, *(group for group in eaters if group not in self.groups)]
         self.people = trajectories.people(self.weights)
+        self.jumps = sensitivity.flagged(self.frames["flags"])
+        without = self.frames["trajectories_without_jumps"]
+        self.jump_weeks = sensitivity.weeks(self.weights, without) if len(self.jumps) else self.weights.iloc[:0]
         if self.people["change_kg"].notna().sum() == 0:
             raise PotatoError(
                 "Nobody was weighed twice, so no change of weight can be told.",
                 where=f"studies/{self.study}.yaml, weight",
                 expected="at least one person with weigh-ins on two days",
-                found=f"{len(self.people)} people with one weigh-in each",
+                found=f"{words.people(len(self.people))} with one weigh-in each",
                 hint="look at the columns that the study file maps to who and when",
             )
         counts = {name: {"rows": len(f), "people": f["subject_id"].nunique()} for name, f in self.frames.items()}
@@ -93,14 +101,8 @@ class ModelingPipeline:
     def train_models(self) -> Table:
         """Fit the three models and the rank tests; return the estimates as the report shows them."""
         options, frame = self.options, self.frames["modeling_dataset"]
-        self.training: Training = models.train(
-            frame,
-            outcome=options.outcome,
-            covariates=options.covariates,
-            controls=options.controls,
-            confidence=options.confidence,
-            min_subjects=options.min_subjects,
-        )
+        self.training = self._train(frame)
+        self.compared = self._without_jumps()
         foods = [f"entries_{category}" for category in schema.FOOD_CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
         between = associations.mann_whitney(self.people, "change_kg", self.groups)
@@ -109,6 +111,30 @@ class ModelingPipeline:
             [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
         )
         return diet_tables.coefficients(self.training.coefficients, options.confidence, self.truth)
+
+    def _train(self, frame: pd.DataFrame) -> Training:
+        options = self.options
+        return models.train(
+            frame,
+            outcome=options.outcome,
+            covariates=options.covariates,
+            controls=options.controls,
+            confidence=options.confidence,
+            min_subjects=options.min_subjects,
+        )
+
+    def _without_jumps(self) -> pd.DataFrame | None:
+        """Return each result with and without the flagged weigh-ins; None where that changes nothing in the data."""
+        pairs = [(self.frames[name], self.frames[other]) for name, other in _WITHOUT_JUMPS.items()]
+        if all(data.equals(without) for data, without in pairs):
+            return None
+        (_, weights), (modelled, without) = pairs
+        after = self.training if modelled.equals(without) else self._train(without)
+        confidence = self.options.confidence
+        return sensitivity.compare(
+            sensitivity.Results.of(self.weights, self.training.coefficients, confidence),
+            sensitivity.Results.of(trajectories.with_groups(weights)[0], after.coefficients, confidence),
+        )
 
     def validate_models(self) -> Table:
         """Put the estimates through the statistical gate; a fail stops the stage."""
@@ -125,10 +151,12 @@ class ModelingPipeline:
         slopes = trajectories.person_slopes(weights) if weights["condition"].notna().any() else None
         self.slopes = None if slopes is None else trajectories.condition_slopes(slopes, options.confidence)
         self._add(
-            weight_figures.change_by_group(self.people, self.groups, options.confidence),
-            weight_figures.cohort_flow(weights, self.groups),
-            weight_figures.courses(weights, self.groups),
+            weight_figures.courses(weights, self.groups, self.jump_weeks),
         )
+        if len(self.people) > 1:
+            self._add(weight_figures.cohort_flow(weights, self.groups))
+        if self.people["change_kg"].notna().sum() > 1:
+            self._add(weight_figures.change_by_group(self.people, self.groups, options.confidence))
         if len(self.by_week):
             self._add(weight_figures.weekly_change(self.by_week, self.groups, options.confidence))
         if slopes is not None and self.slopes is not None and len(self.slopes):
@@ -144,7 +172,7 @@ class ModelingPipeline:
         options, sample = self.options, self.training.sample
         recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
-            self._add(diet_figures.intake_weekly(self.weekly, self.groups, recorded))
+            self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
         if sample.covariates and sample.n_obs >= 12:
             self._add(
                 diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
@@ -156,19 +184,19 @@ class ModelingPipeline:
         confidence, by_week = self.options.confidence, self.by_week
         if len(self.groups) > 1:
             by_week = pd.concat([by_week, self.everyone.assign(group="All")], ignore_index=True)
-        made = [
-            weight_tables.cohort_groups(self.people, self.groups, confidence),
-            weight_tables.weekly_change(by_week, confidence),
-            weight_tables.ledger(self.files),
-        ]
-        if any(entry["rows_quarantined"] for entry in self.files.values()):
-            made.append(weight_tables.quarantine_reasons(self.files))
+        made = [weight_tables.cohort_groups(self.people, self.groups, confidence)]
         if self.slopes is not None and len(self.slopes):
             made.append(weight_tables.condition_slopes(self.slopes, confidence))
         else:
             made.append(weight_tables.group_weeks(self.weights, confidence))
-        if (self.weekly["days_logged"] > 0).any():
-            made += [diet_tables.intake_weekly(self.weekly), diet_tables.food_categories(self.weekly)]
+        if len(by_week):
+            made.append(weight_tables.weekly_change(by_week, confidence))
+        if self.compared is not None:
+            made.append(sensitivity.table(self.compared))
+        if narrative.recorded(self.weekly):
+            made.append(diet_tables.intake_weekly(self.weekly))
+            if self.weekly["entries_potato"].notna().any():
+                made.append(diet_tables.food_categories(self.weekly))
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
             made.append(diet_tables.diagnostics(validation.frame(self.findings)))
@@ -177,21 +205,28 @@ class ModelingPipeline:
         self.tables = {table.id: table for table in made}
 
     def _numbers(self) -> None:
+        # Imported here: the rules bring the engine with them, which no model needs.
+        from potato import thresholds
+
         weights, confidence = self.weights, self.options.confidence
         self.numbers = {
             "study": narrative.study(self.settings),
-            "cohort": narrative.cohort(self.people, self.groups),
+            "cohort": narrative.cohort(self.people, self.groups, scope.without_weight(self.people, self.weekly)),
             "change": narrative.change(self.people, confidence),
             "answer": {
                 "headline": narrative.headline(self.people, self.settings),
-                "diet": diet_narrative.diet(self.training, self.truth, self.settings, self.slopes),
+                "diet": diet_narrative.diet(self.training, self.weekly, self.truth, self.settings, self.slopes),
                 "caveat": narrative.caveat(weights, self.settings),
+                **scope.lists(self.people, self.groups, self.weekly, self.training, self.slopes),
             },
-            "trajectories": {"sentence": narrative.courses(self.everyone, self.slopes, confidence)},
-            "intake": {"sentence": diet_narrative.intake(self.weekly)},
+            "trajectories": {
+                "sentence": narrative.courses(self.everyone, self.slopes, self.people, confidence),
+                "jumps": sensitivity.sentence(self.jumps, self.compared),
+            },
+            "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
             "models": diet_narrative.models(self.training, validation.summary(self.findings)),
             "quality": narrative.quality(self.files),
-            "methods": {"assumptions": diet_narrative.assumptions(self.settings)},
+            "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
         }
 
     def metrics(self) -> dict[str, float]:
@@ -201,6 +236,7 @@ class ModelingPipeline:
             "n_subjects": len(self.people),
             "n_weights": int(self.people["n_weights"].sum()),
             "n_obs": self.training.sample.n_obs if len(self.training.coefficients) else 0,
+            "jumps": len(self.jumps),
             "gate_pass": sum(f.verdict == "pass" for f in self.findings),
             "gate_caution": sum(f.verdict == "caution" for f in self.findings),
             "gate_fail": sum(f.verdict == "fail" for f in self.findings),

@@ -185,9 +185,7 @@ def train(
     findings = list(sample.findings)
     fits: dict[str, Fit] = {}
     if not sample.covariates:
-        text = (
-            "No recorded intake varies from week to week, so there is nothing to explain weight by: no model is fitted."
-        )
+        text = f"{_nothing_to_explain_by(sample, covariates)}: no model is fitted."
         findings.append(Finding("intake_recorded", "all", "caution", text))
     flat = sample.n_obs > 0 and float(np.ptp(sample.frame[outcome])) < _FLAT
     if flat:
@@ -215,11 +213,26 @@ def train(
     return Training(sample, fits, coefficients, tuple(findings))
 
 
+def _nothing_to_explain_by(sample: Sample, covariates: Sequence[str]) -> str:
+    """Return why a sample has no covariate."""
+    labels = [words.term(name).label for name in covariates]
+    if not sample.n_rows:
+        return "Nobody was weighed in two weeks in a row, so there is no weight change to explain"
+    if not (sample.frame["days_logged"] > 0).any() and sample.n_obs:
+        return "This study recorded no intake, so there is nothing to explain weight by"
+    if not sample.n_obs:
+        return f"No week with a weight change has all of {words.listed(labels).lower()}"
+    if sample.frame[[name for name in covariates if name in sample.frame]].isna().all().all():
+        were = "was" if len(labels) == 1 else "were"
+        return f"{words.listed(labels).capitalize()} {were} not recorded, so there is nothing to explain weight by"
+    return "No recorded intake varies from week to week, so there is nothing to explain weight by"
+
+
 def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     """Return why `name` can't be fitted to `sample`, or None when it can."""
     people = sample.n_subjects
     if people < min_subjects:
-        text = f"{words.people(people)} with enough weeks: with fewer than {min_subjects} no estimate is made."
+        text = f"{words.people(people)} with enough weeks: with fewer than {min_subjects} people no estimate is made."
         return Finding("enough_people", name, "caution", text, float(people), float(min_subjects))
     columns = len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
     if name == "fixed_effects":

@@ -30,6 +30,10 @@ PAGES = (
 )
 
 
+_SHOWN = 0.05  # kg; below it a change shows as 0.0
+_NO_TWO_WEEKS = "Nobody weighed in during two weeks in a row"
+
+
 def study(settings: Settings) -> dict[str, str]:
     """Return study.*: what the study is, and the notice of a simulated one."""
     notice = (
@@ -46,44 +50,72 @@ def study(settings: Settings) -> dict[str, str]:
     }
 
 
-def cohort(people: pd.DataFrame, groups: Sequence[str]) -> dict[str, str]:
-    """Return cohort.*: who has a weight."""
+def cohort(people: pd.DataFrame, groups: Sequence[str], elsewhere: Sequence[str] = ()) -> dict[str, str]:
+    """Return cohort.*: who has a weight. `elsewhere` are people with records and without a usable weight.
+
+    `alone` and `groups` are empty or not: pages ask them whether there is one person, and more than one group.
+    """
     n, weights, weeks = len(people), int(people["n_weights"].sum()), int(people["last_week"].max())
-    text = f"{_opening(n)} at least one usable weight"
-    if list(groups) != [EVERYONE]:
-        counts = people["group"].value_counts()
-        text += ": " + words.listed([f"{counts[g]} in “{plain(str(g))}”" for g in groups if g in counts])
-    text += f". They weighed in {weights / n:.1f} times each on average, and the last of them in study week {weeks}."
+    if n == 1:
+        mornings = words.count(weights, "weigh-in")
+        text = f"One person has usable weights: {mornings}, the last of them in study week {weeks}."
+        held = f"The study holds {words.count(weights, 'weight')} of one person over {words.count(weeks, 'week')}."
+    else:
+        text = f"{words.people(n)} have at least one usable weight"
+        if list(groups) != [EVERYONE]:
+            counts = people["group"].value_counts()
+            text += ": " + words.listed([f"{counts[g]} in “{plain(str(g))}”" for g in groups if g in counts])
+        text += (
+            f". They weighed in {weights / n:.1f} times each on average, and the last of them in study week {weeks}."
+        )
+        held = (
+            f"The study holds {words.count(weights, 'weight')} of {words.people(n)} over at most"
+            f" {words.count(weeks, 'week')}."
+        )
+    if elsewhere:
+        told = words.some([f"“{plain(str(who))}”" for who in elsewhere])
+        verb = "has" if len(elsewhere) == 1 else "have"
+        more = words.count(len(elsewhere), "more person", "more people")
+        text += f" {more} {verb} records and no usable weight: {told}."
     return {
         "n_subjects": f"{n:,}",
+        "n_subjects_label": f"{'person' if n == 1 else 'people'} with a weight",
         "n_weights": f"{weights:,}",
         "n_weeks_max": f"{weeks:,}",
         "sentence": text,
+        "held": held,
+        "alone": "yes" if n == 1 else "",
+        "groups": "yes" if len(groups) > 1 else "",
     }
 
 
 def change(people: pd.DataFrame, confidence: float) -> dict[str, str]:
-    """Return change.*: from first to last weigh-in, over people with two weigh-ins."""
+    """Return change.*: from first to last weigh-in, over people with two weigh-ins.
+
+    What needs two people, like an interval, is empty where there is one.
+    """
     values = people["change_kg"].dropna()
     found = trajectories.mean(values, confidence)
-    if not found.n:
-        text = "Nobody weighed in twice, so there is no change to report."
-        return dict.fromkeys(("mean_kg", "mean_lb", "ci_kg", "median_kg"), "–") | {
-            "n_lost": "0 of 0",
-            "sentence": text,
-        }
+    several = found.n > 1
     lost = int((values < 0).sum())
-    text = (
-        f"From the first to the last weigh-in the mean change was {words.kg(found.mean)}"
-        f" ({words.lb(found.mean)}){_interval(found, confidence)}. {lost} of {words.people(found.n)} weighed"
-        " less at the end."
-    )
+    if several:
+        text = (
+            f"From the first to the last weigh-in the mean change was {words.kg(found.mean)}"
+            f" ({words.lb(found.mean)}){_interval(found, confidence)}. {lost} of {words.people(found.n)} weighed"
+            " less at the end."
+        )
+    else:
+        text = f"From the first to the last weigh-in the change was {words.kg(found.mean)} ({words.lb(found.mean)})."
+    if found.n > 2:
+        text += f" The middle person's change was {words.kg(float(values.median()))}."
     return {
         "mean_kg": words.kg(found.mean),
+        "mean_label": f"{'mean change' if several else 'change'} from first to last weigh-in",
         "mean_lb": words.lb(found.mean),
-        "ci_kg": f"{words.interval(found.low, found.high)} kg" if found.n > 1 else "–",
+        "ci_kg": f"{words.interval(found.low, found.high)} kg" if several else "",
+        "ci_label": f"is where the mean plausibly lies ({confidence:.0%} interval)" if several else "",
         "median_kg": words.kg(float(values.median())),
-        "n_lost": f"{lost} of {found.n}",
+        "n_lost": f"{lost} of {found.n}" if several else "",
         "sentence": text,
     }
 
@@ -91,40 +123,46 @@ def change(people: pd.DataFrame, confidence: float) -> dict[str, str]:
 def headline(people: pd.DataFrame, settings: Settings) -> str:
     """Return the one sentence that the overview opens with."""
     found = trajectories.mean(people["change_kg"], settings.gold.confidence)
-    if not found.n:
-        return "Nobody weighed in twice, so this study can't tell whether weights changed."
+    verb = "lost" if found.mean < 0 else "gained"
+    if found.n == 1:
+        who = "The one person of this study" if len(people) == 1 else "The one person with two weigh-ins"
+        if abs(found.mean) < _SHOWN:
+            return f"{who} weighed the same at the last weigh-in as at the first."
+        return f"{who} {verb} {_amount(found.mean)} between the first weigh-in and the last."
     lost = int((people["change_kg"] < 0).sum())
     who = "In this simulated study, people" if settings.study.simulated else "People in this study"
-    if found.n == 1:
-        verb = "lost" if found.mean < 0 else "gained"
-        return f"The one person with two weigh-ins {verb} {_amount(found.mean)} between the first and the last."
     if found.low <= 0 <= found.high:
         ends = f"{words.interval(found.low, found.high)} kg"
         return f"{who} did not clearly change weight: the mean change plausibly lies anywhere from {ends}."
-    verb = "lost" if found.mean < 0 else "gained"
     return (
         f"{who} {verb} {_amount(found.mean)} on average between their first and last weigh-in; {lost} of"
         f" {found.n} lost weight."
     )
 
 
-def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, confidence: float) -> str:
+def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, people: pd.DataFrame, confidence: float) -> str:
     """Return trajectories.sentence. `everyone` is the mean change into each week."""
     counted = trajectories.enough(everyone)
+    alone = len(people) == 1
     if counted.empty:
-        return "Nobody weighed in during two weeks in a row, so there is no weekly course to show."
+        nobody = "There are no two weeks in a row with a weigh-in" if alone else _NO_TWO_WEEKS
+        return f"{nobody}, so there is no weekly course to show. {conditions(slopes)}".strip()
     order = counted["mean"].to_numpy(float)
     lowest, highest = counted.iloc[int(order.argmin())], counted.iloc[int(order.argmax())]
 
     def told(row: Any) -> str:
         n = words.people(int(row["n"]))
-        within = f"{words.interval(row['low'], row['high'])} kg, {n}" if row["n"] > 1 else n
-        return f"{words.kg(row['mean'])} in week {int(row['study_week'])} ({within})"
+        within = f" ({words.interval(row['low'], row['high'])} kg, {n})" if row["n"] > 1 else f" ({n})"
+        return f"{words.kg(row['mean'])} in week {int(row['study_week'])}{'' if alone else within}"
 
+    what = "change" if alone else "mean change"
     if lowest["study_week"] == highest["study_week"]:
-        text = f"Against the week before, the mean change was {told(lowest)}."
+        text = f"Against the week before, the {what} was {told(lowest)}."
+    elif words.kg(lowest["mean"]) == words.kg(highest["mean"]):
+        text = f"Against the week before, the {what} was {words.kg(lowest['mean'])} in each week."
+        return f"{text} {conditions(slopes)}".strip()
     else:
-        text = f"Against the week before, the mean change lay between {told(lowest)} and {told(highest)}."
+        text = f"Against the week before, the {what} lay between {told(lowest)} and {told(highest)}."
     text += f" In brackets are {confidence:.0%} intervals." if lowest["n"] > 1 else ""
     return f"{text} {conditions(slopes)}".strip()
 
@@ -136,11 +174,16 @@ def caveat(trajectories_: pd.DataFrame, settings: Settings) -> str:
         " early loss is water, and people who stop early may differ from those who stay: a mean over those"
         " who are left can flatter."
     )
+    if trajectories_["subject_id"].nunique() == 1:
+        text = (
+            "One person weighed themselves, and nobody knows what they would have weighed otherwise. Part of an early"
+            " loss is water. Another person may fare differently."
+        )
     known = trajectories_.dropna(subset=["condition"])
     if known["condition"].nunique() > 1 and known.groupby("study_week")["condition"].nunique().max() == 1:
         text += (
-            " In this study's file everybody had the same condition in the same week, so a difference between"
-            " conditions can't be told apart from the passing of time."
+            " The conditions followed one another at the same time for all, so a difference between them can't be"
+            " told apart from the passing of time."
         )
     if settings.study.simulated:
         text += " And this study is simulated: its diaries and their effects are made up."
@@ -176,17 +219,26 @@ def quality(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def pages(weekly: pd.DataFrame, training: Training) -> dict[str, dict[str, Any]]:
     """Return for each page whether the study has it, and why not."""
     shown: dict[str, dict[str, Any]] = {page: {"shown": True, "reason": None} for page in PAGES}
-    if not (weekly["days_logged"] > 0).any():
+    if not recorded(weekly):
         reason = "This study recorded no intake, so there is nothing to show or to explain weight by."
         shown["intake"] = shown["models"] = {"shown": False, "reason": reason}
     elif training.coefficients.empty:
-        reason = " ".join(dict.fromkeys(f.sentence for f in training.findings if f.verdict == "caution"))
-        shown["models"] = {"shown": False, "reason": reason}
+        shown["models"] = {"shown": False, "reason": f"There are no models. {' '.join(cautions(training))}".strip()}
     return shown
 
 
-def _opening(n: int) -> str:
-    return f"{words.people(n)} {'has' if n == 1 else 'have'}"
+def recorded(weekly: pd.DataFrame) -> bool:
+    """Tell whether anybody kept a diary."""
+    return bool((weekly["days_logged"] > 0).any())
+
+
+def cautions(training: Training) -> list[str]:
+    """Return why models were left out or must be read with care, each reason once."""
+    told: dict[str, str] = {}
+    for finding in training.findings:
+        if finding.verdict == "caution":
+            told.setdefault(finding.check if finding.check == "enough_people" else finding.sentence, finding.sentence)
+    return list(told.values())
 
 
 def _amount(value_kg: float) -> str:
@@ -201,7 +253,8 @@ def conditions(slopes: pd.DataFrame | None) -> str:
     if slopes is None or slopes.empty:
         return ""
     parts = [
-        f"{words.number(r.mean, '+.2f')} kg per week under “{r.condition}” ({words.interval(r.low, r.high, '+.2f')})"
+        f"{words.number(r.mean, '+.2f')} kg per week under “{plain(str(r.condition))}”"
+        + (f" ({words.interval(r.low, r.high, '+.2f')})" if r.n > 1 else "")
         for r in words.rows(slopes)
     ]
     return f"By condition, weight changed by {words.listed(parts)}."

@@ -23,6 +23,7 @@ class Answers:
     decimal: str | None = None
     maps: Maps = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    days: dict[str, int | None] = field(default_factory=dict)  # of columns of weights; None leaves one out
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def recognise(file: FileLook, maps: Maps | None = None, subject: str | None = No
     if "weight" in found.families:
         found.families["weight"] |= {
             match.field: match
-            for match in _traits(file, found.families["weight"])
+            for match in traits(file, found.families["weight"])
             if (maps or {}).get("weight", {}).get(match.field) is None
         }
     found.remarks += _deleted(file) if found.families else []
@@ -215,7 +215,7 @@ def _names_weight(text: str) -> bool:
     return any(said.field == "weight" for said in named(plain))
 
 
-def _traits(file: FileLook, weight: dict[str, Match]) -> list[Match]:
+def traits(file: FileLook, weight: dict[str, Match]) -> list[Match]:
     """Return sex, group and condition: few different values; group does not change within a person, condition does."""
     who = weight["subject_id"].column if "subject_id" in weight else None
     taken = {match.column for match in weight.values()}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
-from potato import drawing
-from potato.snippets import EMPTY, cell, html_table, numbered_table
+from potato import dictionary, drawing
+from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
 
 Manifests = Mapping[str, Mapping[str, Any]]
 # Gold's contract is the statistical gate, which the models page shows as a table of gold's own.
@@ -47,6 +46,7 @@ def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
         "contracts": contracts(manifests),
         "lineage-graph": lineage_graph(manifests),
         "column-lineage": column_lineage(manifests),
+        "dictionary": data_dictionary(),
     }
 
 
@@ -86,27 +86,28 @@ def environment(run: Mapping[str, Any]) -> str:
 
 
 def contracts(manifests: Manifests) -> str:
-    """Return a table a layer of what the contracts asked; open, with what was found, where a check missed."""
+    """Return a table of the checks that missed, with what was found, and for each layer a folded one of the others."""
+    asked = {stage: manifests[stage]["contracts"] for stage in _DATA_STAGES if manifests[stage]["contracts"]}
+    missed = [verdict for verdicts in asked.values() for verdict in verdicts if not verdict["success"]]
+    header = [("Result", False), ("What is checked", False), ("Found", False), ("How many", True), ("Dataset", False)]
     blocks = []
-    for stage in _DATA_STAGES:
-        verdicts = sorted(manifests[stage]["contracts"], key=lambda v: (v["success"], v["severity"] != "error"))
-        if not verdicts:
-            continue
-        passed = sum(verdict["success"] for verdict in verdicts)
-        header = [("Result", False), ("What is checked", False), ("Dataset", False)]
-        if passed < len(verdicts):
-            header += [("Rows against it", True), ("Found", False)]
-        rows = [_verdict(verdict)[: len(header)] for verdict in verdicts]
-        summary = f"{stage.capitalize()}: {passed} of {_count(len(verdicts), 'check')} passed"
-        table = html_table(header, rows, f"Checks on {stage}")
-        blocks.append(_folded(summary, table, is_open=passed < len(verdicts)))
+    if missed:
+        rows = []
+        for verdict in sorted(missed, key=lambda verdict: verdict["severity"] != "error"):
+            result, sentence, dataset = _asked(verdict)
+            rows.append([result, sentence, verdict["observed"], f"{verdict['unexpected_count']:,}", dataset])
+        blocks.append(html_table(header, rows, "Checks that did not pass"))
+    for stage, verdicts in asked.items():
+        passed = [_asked(verdict) for verdict in verdicts if verdict["success"]]
+        summary = f"{stage.capitalize()}: {len(passed)} of {_count(len(verdicts), 'check')} passed"
+        table = html_table([*header[:2], header[-1]], passed, f"Checks on {stage} that passed")
+        blocks.append(folded(summary, table))
     return "\n\n".join(blocks) or "No contract was evaluated."
 
 
-def _verdict(verdict: Mapping[str, Any]) -> list[str]:
+def _asked(verdict: Mapping[str, Any]) -> list[str]:
     result = "passed" if verdict["success"] else {"error": "failed"}.get(verdict["severity"], "warning")
-    found = [EMPTY, EMPTY] if verdict["success"] else [f"{verdict['unexpected_count']:,}", verdict["observed"]]
-    return [result, verdict["sentence"], verdict["dataset"], *found]
+    return [result, verdict["sentence"], verdict["dataset"]]
 
 
 def lineage_graph(manifests: Manifests) -> str:
@@ -127,8 +128,19 @@ def column_lineage(manifests: Manifests) -> str:
         for dataset, columns in ((name, found) for name, found in manifest["column_lineage"].items() if found):
             rows = [[name, _sources(sources)] for name, sources in columns.items()]
             table = html_table([("Column", False), ("Computed from", False)], rows, f"Columns of {dataset}")
-            blocks.append(_folded(f"{dataset}: {_count(len(columns), 'column')}", table))
+            blocks.append(folded(f"{dataset}: {_count(len(columns), 'column')}", table))
     return "\n\n".join(blocks) or "No column lineage was recorded."
+
+
+def data_dictionary() -> str:
+    """Return the data dictionary: a heading, a paragraph and a table a dataset."""
+    blocks = []
+    for section in dictionary.sections():
+        blocks += [f"{'#' * section.depth} {section.title}", section.text]
+        if section.rows:
+            rows = [[text or EMPTY for text in row] for row in section.rows]
+            blocks.append(html_table([(name, False) for name in section.header], rows, section.title))
+    return "\n\n".join(blocks)
 
 
 def _sources(sources: list[Mapping[str, str]]) -> str:
@@ -136,11 +148,6 @@ def _sources(sources: list[Mapping[str, str]]) -> str:
     for source in sources:
         by_dataset.setdefault(source["dataset"], []).append(source["column"])
     return "; ".join(f"{dataset}: {', '.join(sorted(names))}" for dataset, names in sorted(by_dataset.items())) or EMPTY
-
-
-def _folded(summary: str, block: str, *, is_open: bool = False) -> str:
-    opening = f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>"
-    return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
 
 
 def _run_sentence(run: Mapping[str, Any]) -> str:

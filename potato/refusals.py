@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from potato.errors import PotatoError
 from potato.plans import Plan, Question
 from potato.recognise import Recognised
-from potato.shapes import wide_columns
 
 
 def untold(questions: list[Question]) -> PotatoError:
@@ -31,18 +31,6 @@ def _flag(question: Question, choice: str) -> str:
 
 
 def no_weight(found: list[Recognised], plan: Plan, folder: Path) -> PotatoError:
-    for item in found:
-        wide = wide_columns(item.file)
-        if wide:
-            who = next((c.name for c in item.file.columns if c.name not in wide), "subject")
-            return PotatoError(
-                f"{item.file.name} has one row a person and one weight column for each time.",
-                where=item.file.name,
-                expected="one row for each person and day, such as: subject,day,weight",
-                found=f"the columns {', '.join(wide)}",
-                hint=f"write for each person ({who}) one row for each of these columns, with the day of the weight (as"
-                f" day 0 for {wide[0]}), into a new CSV file, and describe a folder with that file alone",
-            )
     troubles = [f"{name}: {reason}" for name, reason in sorted(plan.unused.items())]
     columns = list(dict.fromkeys(column.name for item in found for column in item.file.columns))
     return PotatoError(
@@ -70,4 +58,14 @@ def mixed(plan: Plan) -> PotatoError:
         expected="dates in all families, or day numbers in all",
         found=told,
         hint="add a column of dates (or of day numbers) to the files that lack it, or describe a folder without them",
+    )
+
+
+def no_wide(columns: Iterable[str]) -> PotatoError:
+    return PotatoError(
+        "No file has one row a person and a weight column for each time.",
+        where="--days",
+        expected="two or more columns of weights, such as `weight_week0,weight_week4`",
+        found=", ".join(columns),
+        hint="leave out --days: it says on which day such a column was weighed",
     )

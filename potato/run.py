@@ -59,8 +59,8 @@ class Run:
     started: str = ""
 
 
-def current(root: Path) -> Run:
-    """Return the run that this process belongs to; create its folder and point runs/latest at it.
+def current(root: Path, *, latest: bool = True) -> Run:
+    """Return the run that this process belongs to; create its folder and, if `latest`, point runs/latest at it.
 
     Where the id comes from is told in `potato.identity`.
 
@@ -74,7 +74,8 @@ def current(root: Path) -> Run:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         started = _identity_card(folder, found)["started"]
-        _point_latest_at(folder)
+        if latest:
+            _point_latest_at(folder)
     except OSError as error:
         raise PotatoError(
             "The folder for this run's records cannot be written.",

@@ -166,7 +166,8 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (NUTRITION, WEI
 
 _text, _int, _float = pa.string(), pa.int32(), pa.float64()
 
-# What can be wrong with a raw row as a whole, and the rule that it breaks. Bronze keeps such a row, silver sets it aside.
+# What can be wrong with a raw row as a whole, and the rule that it breaks. Bronze keeps such a row; silver sets it
+# aside.
 FAULTS: dict[str, str] = {
     "too_few_cells": "a row has a cell for each column that the study uses",
     "too_many_cells": "a row has no more cells than the header names",
@@ -174,6 +175,16 @@ FAULTS: dict[str, str] = {
     "unclosed_quote": "a quote closes in its own row",
     "damaged_text": "a row holds neither NUL bytes nor bytes that no encoding explains",
 }
+
+# Reasons of rows in quarantine that hold no value to lose.
+NOT_RECORDED = ("missing_value", "zero_means_missing")
+
+# Energy that a gram gives, carbohydrate without fibre: the general Atwater factors, and 2 kcal for fibre, as on food
+# labels. A label rounds, and a diary's foods are estimates: hence how far energy may be off, in kcal and as a share.
+KCAL_PER_G = {"protein_g": 4.0, "carbohydrate_g": 4.0, "fat_g": 9.0, "fiber_g": 2.0}
+ENERGY_OFF = (30.0, 0.25)
+# How far a day's fibre roll-up may be off the sum of the day's entries, in g and as a share of the larger one.
+FIBER_OFF = (2.0, 0.15)
 
 _SOURCE = (
     Column("source_file", _text, "Raw file, relative to the study's raw folder", required=True),
@@ -207,7 +218,7 @@ QUARANTINE = Dataset(
         Column("reason", _text, "Short name of the reason", required=True),
         Column("rule", _text, "The rule that the value broke", required=True),
     ),
-    ("source_file", "source_row"),
+    ("family", "source_file", "source_row"),
 )
 
 FLAGS = Dataset(
@@ -370,6 +381,12 @@ MODELING_WITHOUT_JUMPS = replace(
     name="silver/modeling_without_jumps",
     meaning=f"{MODELING_DATASET.meaning}, without flagged jumps",
 )
+
+# Dataset: the same without jumps.
+WITHOUT_JUMPS = {
+    "subject_trajectories": "trajectories_without_jumps",
+    "modeling_dataset": "modeling_without_jumps",
+}
 
 SILVER: dict[str, Dataset] = {
     dataset.name.removeprefix("silver/"): dataset

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from potato import units
 from potato.errors import PotatoError, nearest
 from potato.trial import SimulateSettings
 
@@ -42,9 +43,7 @@ class FamilyMapping(Section):
 
     files: str = Field(description="glob below the study's raw folder, such as weight/*.csv")
     columns: dict[str, str] = Field(description="dictionary field: the file's column")
-    separator: Literal[",", ";", "\t", "|"] | None = Field(
-        default=None, description="told from the file when absent"
-    )
+    separator: Literal[",", ";", "\t", "|"] | None = Field(default=None, description="told from the file when absent")
     decimal: Literal[".", ","] | None = Field(default=None, description="told from each file's numbers when absent")
     units: dict[str, str] = Field(
         default_factory=dict, description="field: unit of the file, where it is not the dictionary's, such as kJ"
@@ -58,6 +57,23 @@ class FamilyMapping(Section):
     def fields(self) -> list[str]:
         """The dictionary's fields that have a value: those of columns, and the person where the files name one."""
         return [*([] if "subject_id" in self.columns else ["subject_id"]), *self.columns]
+
+    def who(self, path: Path) -> str | None:
+        """Return who all rows of a file are about, where that is not a column's to say.
+
+        With `subject_from: file` it is the file's name without its ending, and without what stands in `files` on the
+        other side of a mark: ann is in ann-weight.csv where `files` is *-weight.csv.
+        """
+        if self.subject_from == "folder":
+            return path.parent.name
+        if self.subject_from is None:
+            return self.subject
+        before, star, after = self.files.rsplit("/", 1)[-1].removesuffix(path.suffix).partition("*")
+        name = path.stem
+        if star and not re.search(r"[*?[]", before + after):
+            name = name.removeprefix(before) if before and not before[-1].isalnum() else name
+            name = name.removesuffix(after) if after and not after[0].isalnum() else name
+        return name or path.stem
 
     @field_validator("files")
     @classmethod
@@ -129,6 +145,7 @@ class Study(Section):
                         f"{name}.columns.{field}: the data dictionary has no such field{_nearest_of(field, known)};"
                         f" it has {', '.join(known)}"
                     )
+            units.check(mapping.units, {f.name: f.unit for f in FAMILIES[name].fields}, f"{name}.units")
             told = [mapping.columns.get("subject_id"), mapping.subject, mapping.subject_from]
             if sum(who is not None for who in told) != 1:
                 raise ValueError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from itertools import pairwise
 
+from potato import timepoints
 from potato.looks import Column, FileLook, is_clock, is_date
-from potato.synonyms import MOMENTS, key, named
+from potato.synonyms import key
 
 _SPLIT_DATE = ({"year", "jahr", "annee", "ano", "jaar"}, {"month", "monat", "mois", "mes", "maand"})
 _CHANGES_LITTLE, _CHANGES_SELDOM = 0.025, 0.08  # of a person's successive weights: median and 90th percentile
@@ -57,24 +57,7 @@ def trouble(file: FileLook, timed: bool, measured: bool) -> str | None:
                 dates = any(is_date(text) for text in column.values)
                 where = "and dates in rows of their own" if dates else "and there is no date"
                 return f"{column.name!r} holds times of day, {where}: put the date into each row"
-        wide = wide_columns(file)
-        return None if wide else "no column says when a row was recorded: no date, no day number, no week"
+        if timepoints.find(file).points:
+            return "it has one row a person and a weight column for each time: describe it in a folder of its own"
+        return "no column says when a row was recorded: no date, no day number, no week"
     return None
-
-
-def wide_columns(file: FileLook) -> list[str]:
-    """Return the columns of a layout with one row a person and one weight column for each time; none otherwise."""
-    stems: dict[str, list[str]] = {}
-    for column in file.columns:
-        known = [n for n in column.numbers if n]
-        if column.kind != "number" or not known or not 25 <= statistics.median(known) <= 500:
-            continue
-        moment = re.sub(rf"(^|_)({MOMENTS})(?=_|\d|$)|\d+", "_", key(column.name))
-        if key(column.name) == moment.strip("_") and not re.search(rf"({MOMENTS})", key(column.name)):
-            continue
-        stem = "_".join(
-            w for w in re.sub(r"(week|day|month|woche|tag|wk|w|d|t|m)s?(?=_|$)", "_", moment).split("_") if w
-        )
-        stems.setdefault(stem if any(n.field == "weight" for n in named(stem or "x")) else "", []).append(column.name)
-    best = max(stems.values(), key=len, default=[])
-    return best if len(best) >= 2 else []

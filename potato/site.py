@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from potato import lake, links, pages, records, renderers, snippets
+from potato import lake, links, pages, quality, records, renderers, snippets
 from potato.errors import PotatoError
 from potato.markdown import plain
 
@@ -25,6 +25,7 @@ PAGES = {
     "lineage": "lineage",
     "run": "run",
     "methods": "methods",
+    "dictionary": "dictionary",
 }
 _ASSETS = ("styles.css", "_pandoc")
 
@@ -62,6 +63,7 @@ def build(
     destination: Path,
     run: Mapping[str, Any],
     manifests: Mapping[str, Mapping[str, Any]],
+    findings: quality.Findings,
 ) -> list[str]:
     """Build the site and publish it as `destination`, which keeps the old site until the new one is whole.
 
@@ -72,6 +74,7 @@ def build(
     destination : the folder to publish.
     run : the run's identity: run_id, trace_id, started, study, engine, environment, stages, mlflow.
     manifests : the layers' manifests by stage: bronze, silver, gold.
+    findings : what the page Data quality shows.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def build(
         tempfile.TemporaryDirectory(prefix=".site-", dir=destination.parent) as beside,
     ):
         source, site = Path(workplace, "source"), Path(beside, "site")
-        expected = stage(root / "reports", source, evidence, run, manifests)
+        expected = stage(root / "reports", source, evidence, run, manifests, findings)
         renderers.render(source, site)
         links.verify(site, expected)
         lake.publish(site, destination)
@@ -103,6 +106,7 @@ def stage(
     evidence: Evidence,
     run: Mapping[str, Any],
     manifests: Mapping[str, Mapping[str, Any]],
+    findings: quality.Findings,
 ) -> list[str]:
     """Write a Quarto project with this study's pages and all that they show; return the HTML pages' names."""
     source.mkdir(parents=True)
@@ -110,7 +114,7 @@ def stage(
     hidden = {f"{PAGES[page]}.qmd" for page in PAGES if not evidence.shows(page)}
     menu = [entry for entry in project["website"]["navbar"]["left"] if entry["href"] not in hidden]
     project["website"]["navbar"]["left"] = menu
-    context = _context(reports, evidence, run, manifests, menu)
+    context = _context(reports, evidence, run, manifests, findings, menu)
 
     for name in _ASSETS:
         if (reports / name).is_dir():
@@ -132,6 +136,7 @@ def _context(
     evidence: Evidence,
     run: Mapping[str, Any],
     manifests: Mapping[str, Mapping[str, Any]],
+    findings: quality.Findings,
     menu: list[dict[str, str]],
 ) -> pages.Context:
     commit = records.commit_of(run)
@@ -144,9 +149,12 @@ def _context(
         file = evidence.folder / "reports" / "tables" / f"{name}.parquet"
         parts[f"table-{name}"] = snippets.table(entry, file, commit)
         shown.add(f"table.{name}")
+    for name, part in quality.parts(findings).items():
+        parts[f"table-{name}"] = part
+        shown.add(f"table.{name}")
     parts["contents"] = _contents(reports, menu)
     left_out = [page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")]
-    variables = evidence.numbers | records.variables(run, manifests)
+    variables = evidence.numbers | records.variables(run, manifests) | quality.variables(findings)
     variables["report.left_out"] = " ".join(plain(reason) for reason in dict.fromkeys(left_out))
     return pages.Context(variables=variables, parts=parts, shown=frozenset(shown))
 

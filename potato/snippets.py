@@ -17,7 +17,7 @@ from potato.markdown import plain
 EMPTY = "–"
 _MINUS = "\u2212"
 _SENTENCE = 60
-_VERDICTS = {"pass", "passed", "caution", "warning", "fail", "failed", "ran", "cached"}
+_VERDICTS = {"pass", "passed", "caution", "warning", "fail", "failed", "ran", "cached", "stable", "moved", "shifted"}
 
 
 def cell(value: object, spec: str) -> str:
@@ -43,8 +43,8 @@ def cell(value: object, spec: str) -> str:
     if spec.endswith("d") and isinstance(value, float) and value.is_integer():
         value = int(value)
     shown = format(value, spec)
-    if not shown.strip("-0.,% "):
-        shown = shown.removeprefix("-")
+    if not shown.strip("-+0.,% "):
+        shown = shown.lstrip("-+")
     return shown.replace("-", _MINUS, 1) if shown.startswith("-") else shown
 
 
@@ -88,6 +88,12 @@ def _badge(text: str) -> str:
 def numbered_table(identifier: str, table: str, caption: str) -> str:
     """Return a block that both renderers number as a table and that @tbl-IDENTIFIER refers to."""
     return f"::: {{#tbl-{identifier}}}\n{table}\n\n{plain(caption)}\n:::"
+
+
+def folded(summary: str, block: str, *, is_open: bool = False) -> str:
+    """Return a block that opens when its summary is clicked."""
+    opening = f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>"
+    return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
 
 
 def source_line(source: Mapping[str, Any], commit: str, extra: str = "") -> str:

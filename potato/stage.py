@@ -91,6 +91,7 @@ class Stage:
                     document = self._work(staging, telemetry)
                     self._measure(telemetry, document, staging)
                     self._enforce(document)
+                    self._compare(staging)
                     self._publish(staging)
                 except BaseException as error:
                     if over.interrupted and not isinstance(error, KeyboardInterrupt):
@@ -198,15 +199,17 @@ class Stage:
         return _document("simulate", self.settings.study_name, outputs)
 
     def _report(self, telemetry: Telemetry) -> dict[str, Any]:
-        from potato import site, summary
+        from potato import quality, site, summary
 
         with telemetry.span("render"):
+            of_run = summary.of_run(self.settings, self.run)
             pages = site.build(
                 self.root,
                 gold=self.root / "data/gold",
                 destination=self.root / "_site",
-                run=summary.of_run(self.settings, self.run),
+                run=of_run,
                 manifests={name: lake.read_json(self.root / path) for name, path in manifest.PATHS.items()},
+                findings=quality.Findings.read(self.root, of_run),
             )
         stamp = {"pages": pages, "gold": lake.fingerprint(self.root / "data/gold")}
         lake.write_json(self.root / SITE_STAMP, stamp)
@@ -244,6 +247,17 @@ class Stage:
             found=f"{first.observed} ({first.unexpected_count} rows){others}",
             hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
         )
+
+    def _compare(self, staging: Path) -> None:
+        """Report how far silver's numbers are from the last accepted ones, which are published until the swap."""
+        if self.name != "silver":
+            return
+        from potato import drift
+
+        found = drift.against_published(self.root / "data/silver", staging / "data/silver", self.settings.study_name)
+        lake.write_json(self.run.folder / "contracts" / "drift.json", found)
+        if any(column["verdict"] == "shifted" for column in found["columns"]):
+            self.say(f"{self.name:<8} {found['sentence']} See the page Data quality.")
 
     def _publish(self, staging: Path) -> None:
         for output in OUTPUTS[self.name]:

@@ -141,9 +141,6 @@ NOT_A_WEIGHT = set(
     )
 )
 
-# Parts of names that tell one time from another, as a pattern: pre_weight, weight_6.
-MOMENTS = r"\d+|pre|post|before|after|baseline|start|end|initial|final|begin|first|last|vor|nach|avant|apres"
-
 # A column of such a name makes the calories beside it those that were burnt.
 ACTIVITY = set(
     _words(

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from potato import words
+from potato.trajectories import EVERYONE
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,31 @@ class Table:
         return str(shown.to_html(index=False, na_rep="–"))
 
 
+MOST_WEEKS = 30
 MEAN = (
     Column("mean", "Mean", "+.2f", "kg"),
     Column("low", "From", "+.2f", "kg"),
     Column("high", "To", "+.2f", "kg"),
 )
+
+
+def filled(columns: tuple[Column, ...], content: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns that tell something.
+
+    An interval over one person, or energy that no diary states, has no value; a study without groups has one group.
+    """
+    told = tuple(column for column in columns if content[column.name].notna().any())
+    return tuple(c for c in told if c.name != "group" or set(content["group"]) != {EVERYONE})
+
+
+def thinned(table: pd.DataFrame, by: str = "study_week") -> tuple[pd.DataFrame, str]:
+    """Return the weeks that a page has room for, and a sentence that says which: all, or every so many and the last."""
+    weeks = sorted(table[by].unique())
+    every = -(-len(weeks) // MOST_WEEKS)
+    if every < 2:
+        return table, ""
+    shown = {*weeks[::every], weeks[-1]}
+    return table[table[by].isin(shown)], f" Of {len(weeks)} weeks, one in {every} and the last are shown."
 
 
 def build(

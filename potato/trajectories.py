@@ -83,7 +83,12 @@ def summarise(frame: pd.DataFrame, value: str, by: Sequence[str], confidence: fl
 
 def enough(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows over MIN_PEOPLE or more; those with the most people when no row reaches that."""
-    return table[table["n"] >= min(MIN_PEOPLE, table["n"].max())] if len(table) else table
+    return table[table["n"] >= least(table)] if len(table) else table
+
+
+def least(table: pd.DataFrame) -> int:
+    """Return how many people stand at least behind each row that `enough` keeps."""
+    return int(min(MIN_PEOPLE, table["n"].max())) if len(table) else MIN_PEOPLE
 
 
 def person_slopes(trajectories: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,10 @@ import plotnine as p9
 
 from potato import trajectories, words
 from potato.figures import INK, SOFT, Figure, lines, look, scales, signed, swarm, weeks, zero_line
-from potato.trajectories import EVERYONE, MIN_PEOPLE
+from potato.trajectories import EVERYONE
 
 _DATASET = "silver/subject_trajectories"
+_POINTS = 60  # weeks; beyond it, points touch one another
 _CHANGE = "Change from first to last weigh-in, kg"
 
 
@@ -120,20 +121,34 @@ def cohort_flow(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
     )
 
 
-def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
-    """Draw every person's change from the first weigh-in, a panel a group, with the mean of those left."""
+def courses(frame: pd.DataFrame, groups: Sequence[str], jumps: pd.DataFrame | None = None) -> Figure:
+    """Draw every person's change from the first weigh-in, a panel a group, with the mean of those left.
+
+    `jumps` are the rows of `frame` whose week holds a weigh-in that is flagged as a one-day jump.
+    """
     start = frame[["subject_id", "group"]].drop_duplicates().assign(study_week=0, change_from_baseline_kg=0.0)
     data = pd.concat([start, frame[[*start.columns]]], ignore_index=True)
     by = data.groupby(["group", "study_week"], as_index=False)
     means = by.agg(mean=("change_from_baseline_kg", "mean"), n=("subject_id", "nunique"))
+    least = trajectories.least(means)
     means = trajectories.enough(means)
+    n = frame["subject_id"].nunique()
     panels = [] if list(groups) == [EVERYONE] else [p9.facet_wrap("group", nrow=1)]
+    crowded = data["study_week"].max() > _POINTS
     plot = (
         p9.ggplot(data, p9.aes("study_week", "change_from_baseline_kg"))
-        + p9.geom_line(p9.aes(group="subject_id"), color=SOFT, size=0.35, alpha=0.55)
+        + lines(
+            data,
+            ["subject_id"],
+            p9.aes("study_week", "change_from_baseline_kg", group="subject_id"),
+            color=SOFT,
+            size=0.35,
+            alpha=0.55,
+        )
         + zero_line()
-        + p9.geom_line(p9.aes(y="mean", color="group"), means, size=1.3)
-        + p9.geom_point(p9.aes(y="mean", color="group", shape="group"), means, size=2.4)
+        + lines(means, ["group"], p9.aes("study_week", "mean", color="group"), size=0.9 if crowded else 1.3)
+        + ([] if crowded else [p9.geom_point(p9.aes(y="mean", color="group", shape="group"), means, size=2.4)])
+        + _stars(jumps)
         + panels
         + weeks(data["study_week"])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
@@ -143,28 +158,40 @@ def courses(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
     )
     ends = means.sort_values("study_week").groupby("group").last()
     told = "; ".join(f"{g}: {words.kg(r['mean'])} by week {int(r['study_week'])}" for g, r in ends.iterrows())
-    return Figure(
-        "trajectories",
-        "trajectories",
-        "Every person's course",
+    caption = (
         "Thin lines are people: last weigh-in of each week minus the first weigh-in. The bold line is the"
-        f" mean of those who still weighed in, as long as they are {MIN_PEOPLE} or more.",
-        "Lines of weight change over study weeks, one for each of"
-        f" {words.people(frame['subject_id'].nunique())}. Means: {told}.",
-        _DATASET,
-        plot,
+        f" mean of those who still weighed in, as long as they are {least} or more."
     )
+    alt = f"Lines of weight change over study weeks, one for each of {words.people(n)}. Means: {told}."
+    if n == 1:
+        caption = "The person's last weigh-in of each week minus the first weigh-in."
+        alt = f"Line of one person's weight change over study weeks: {words.kg(ends['mean'].iloc[0])} by the last."
+    if jumps is not None and len(jumps):
+        weeks_, which = words.count(len(jumps), "week"), "holds" if len(jumps) == 1 else "hold"
+        caption += " A star marks a week with a weigh-in that is flagged as a one-day jump."
+        alt += f" {'A star marks' if len(jumps) == 1 else 'Stars mark'} {weeks_} that {which} a flagged one-day jump."
+    title = "The person's course" if n == 1 else "Every person's course"
+    return Figure("trajectories", "trajectories", title, caption, alt, _DATASET, plot)
+
+
+def _stars(jumps: pd.DataFrame | None) -> list[p9.geom_point]:
+    """Return a white star with a dark edge for each week that holds a flagged weigh-in."""
+    if jumps is None or not len(jumps):
+        return []
+    at = p9.aes("study_week", "change_from_baseline_kg")
+    return [p9.geom_point(at, jumps, inherit_aes=False, shape="*", size=5, color=INK, fill="white", stroke=0.7)]
 
 
 def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float) -> Figure:
     """Draw the mean change into each week. `table`: group, study_week, n, mean, low, high."""
+    least = trajectories.least(table)
     data = trajectories.enough(table)
     apart = p9.position_dodge(width=0.45)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "mean", color="group", shape="group"))
         + zero_line()
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9)
-        + p9.geom_point(position=apart, size=2.8)
+        + p9.geom_point(position=apart, size=1.2 if data["study_week"].nunique() > _POINTS else 2.8)
         + weeks(data["study_week"])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + scales(groups, "color", "shape")
@@ -172,14 +199,20 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
         + look()
     )
     first = data.sort_values("study_week").groupby("group").first()
+    caption = (
+        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
+        f" Only means over at least {least} people are drawn; the table has the others."
+    )
+    if least == 1:
+        caption = "Mean weight of the week minus that of the week before; one person's change has no interval."
     told = "; ".join(f"{g}: {words.kg(r['mean'], '+.2f')} in week {int(r['study_week'])}" for g, r in first.iterrows())
     return Figure(
         "weekly-change",
         "trajectories",
         "Change from week to week",
-        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
-        f" Only means over at least {MIN_PEOPLE} people are drawn; the table has them all.",
-        f"Points with intervals for the mean weekly weight change in kilograms. First of each: {told}.",
+        caption,
+        f"Points{'' if least == 1 else ' with intervals'} for the mean weekly weight change in kilograms."
+        f" First of each: {told}.",
         _DATASET,
         plot,
         height=3.6,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from potato import trajectories, words
-from potato.tables import MEAN, Column, Table, build
+from potato.tables import MEAN, Column, Table, build, filled, thinned
 
 
 def cohort_groups(people: pd.DataFrame, groups: Sequence[str], confidence: float) -> Table:
@@ -43,11 +42,17 @@ def cohort_groups(people: pd.DataFrame, groups: Sequence[str], confidence: float
         Column("mean_lb", "Change", "+.1f", "lb"),
         Column("lost", "Lost weight", ",d"),
     )
-    caption = (
-        "Means over the people of each group. Change is the last weigh-in minus the first, for people with"
-        f" two; “from” and “to” are the ends of its {confidence:.0%} interval."
+    table = pd.DataFrame(rows)
+    caption = "Change is the last weigh-in minus the first."
+    if len(people) > 1:
+        over = "the people of each group" if len(groups) > 1 else "people"
+        caption = f"Means over {over}. Change is the last weigh-in minus the first, for people with two."
+    if table["low"].notna().any():
+        caption += f" “From” and “to” are the ends of its {confidence:.0%} interval."
+    title = "The groups" if len(groups) > 1 else "Weigh-ins and change"
+    return build(
+        "cohort-groups", "cohort", title, caption, "silver/subject_trajectories", filled(columns, table), table
     )
-    return build("cohort-groups", "cohort", "The groups", caption, "silver/subject_trajectories", columns, rows)
 
 
 def weekly_change(table: pd.DataFrame, confidence: float) -> Table:
@@ -58,9 +63,10 @@ def weekly_change(table: pd.DataFrame, confidence: float) -> Table:
         Column("n", "People", ",d"),
         *MEAN,
     )
-    caption = f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
+    shown, which = thinned(table)
+    caption = f"Mean weight of the week minus that of the week before{_intervals(table, confidence)}.{which}"
     title, dataset = "Change from week to week", "silver/subject_trajectories"
-    return build("weekly-change", "trajectories", title, caption, dataset, columns, table)
+    return build("weekly-change", "trajectories", title, caption, dataset, filled(columns, table), shown)
 
 
 def group_weeks(frame: pd.DataFrame, confidence: float) -> Table:
@@ -74,53 +80,23 @@ def group_weeks(frame: pd.DataFrame, confidence: float) -> Table:
         *MEAN,
         Column("mean_lb", "Mean", "+.1f", "lb"),
     )
-    caption = (
-        f"Last weigh-in of the week minus the person's first, with {confidence:.0%} intervals over the people"
-        " who still weighed in."
-    )
+    shown, which = thinned(table)
+    over = " who still weighed in" if table["low"].notna().any() else ""
+    caption = f"Last weigh-in of the week minus the person's first{_intervals(table, confidence)}{over}.{which}"
     title, dataset = "Change from the first weigh-in", "silver/subject_trajectories"
-    return build("group-weeks", "trajectories", title, caption, dataset, columns, table)
+    return build("group-weeks", "trajectories", title, caption, dataset, filled(columns, table), shown)
+
+
+def _intervals(table: pd.DataFrame, confidence: float) -> str:
+    return f", with {confidence:.0%} intervals over the people" if table["low"].notna().any() else ""
 
 
 def condition_slopes(table: pd.DataFrame, confidence: float) -> Table:
     """Show the mean slope of weight in each condition."""
     per_week = tuple(Column(c.name, c.label, c.format, "kg per week") for c in MEAN)
     columns = (Column("condition", "Condition"), Column("n", "People", ",d"), *per_week)
-    caption = f"{trajectories.CONDITION_ESTIMATOR} Intervals are {confidence:.0%} intervals."
+    caption = trajectories.CONDITION_ESTIMATOR
+    if table["low"].notna().any():
+        caption += f" Intervals are {confidence:.0%} intervals."
     title, dataset = "Slope of weight by condition", "silver/subject_trajectories"
-    return build("condition-slopes", "trajectories", title, caption, dataset, columns, table)
-
-
-def ledger(files: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Show for each raw file the rows read, kept and set aside."""
-    rows = [
-        {
-            "file": name,
-            "family": entry["family"],
-            "read": entry["rows_read"],
-            "kept": entry["rows_kept"],
-            "aside": sum(entry["rows_quarantined"].values()),
-        }
-        for name, entry in sorted(files.items())
-    ]
-    columns = (
-        Column("file", "File"),
-        Column("family", "Holds"),
-        Column("read", "Rows read", ",d"),
-        Column("kept", "Kept", ",d"),
-        Column("aside", "Set aside", ",d"),
-    )
-    caption = "Rows read are rows kept plus rows set aside, in every file."
-    return build("ledger", "data-quality", "Rows by file", caption, "silver/ledger", columns, rows)
-
-
-def quarantine_reasons(files: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Show how many rows were set aside for each reason."""
-    rows = [
-        {"file": name, "reason": reason.replace("_", " "), "rows": rows}
-        for name, entry in sorted(files.items())
-        for reason, rows in sorted(entry["rows_quarantined"].items())
-    ]
-    columns = (Column("file", "File"), Column("reason", "Reason"), Column("rows", "Rows", ",d"))
-    caption = "Rows that were set aside, by file and reason."
-    return build("quarantine-reasons", "data-quality", "Reasons", caption, "silver/ledger", columns, rows)
+    return build("condition-slopes", "trajectories", title, caption, dataset, filled(columns, table), table)

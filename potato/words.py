@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from potato import schema
+from potato.units import KG_PER_LB
 
-LB_PER_KG = 1 / 0.45359237
+LB_PER_KG = 1 / KG_PER_LB
 MINUS = "\u2212"
 
 
@@ -107,6 +108,12 @@ def spelled(n: int) -> str:
 def people(n: int) -> str:
     """Return `1 person` or `n people`."""
     return count(n, "person", "people")
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names and how many more there are."""
+    more = [f"{len(names) - most:,} more"] if len(names) > most else []
+    return listed([*names[:most], *more])
 
 
 def rows(frame: pd.DataFrame) -> Iterator[Any]:

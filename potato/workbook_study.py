@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
@@ -14,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from potato import lake, settings, workbook_folders
+from potato import lake, madestudies, settings, workbook_folders
 from potato.errors import PotatoError, nearest
 from potato.workbook_folders import Found, Participant, Trial
 from potato.workbooks import HORIZON, RATINGS
@@ -190,7 +186,6 @@ def ledger(trial: Trial, tables: dict[str, list[Row]]) -> dict[str, object]:
 
 
 def _refuse_overwriting(folder: Path, name: str, root: Path, force: bool) -> None:
-    described_, raw = root / "studies" / f"{name}.yaml", root / "data" / "raw" / name
     if not re.fullmatch(r"\w[\w-]*", name):
         raise PotatoError(
             f"{name!r} can't be the name of a study.", expected="letters, digits, - and _", hint="type --study NAME"
@@ -205,57 +200,14 @@ def _refuse_overwriting(folder: Path, name: str, root: Path, force: bool) -> Non
             nearest=nearest(folder.name, beside),
             hint="name the folder that holds the trial's folders",
         )
-    if folder.resolve().is_relative_to(raw.resolve()):
-        raise PotatoError(
-            "The workbooks are where the study's raw files are to be written.",
-            where=f"data/raw/{name}",
-            hint="move the workbooks to another place, such as data/workbooks",
-        )
-    if name == "demo":
-        raise PotatoError(
-            "The study demo is the simulated one.", where="studies/demo.yaml", hint="choose another name: --study NAME"
-        )
-    if not force and (described_.exists() or (raw.is_symlink() or (raw.is_dir() and any(raw.iterdir())))):
-        raise PotatoError(
-            f"There is a study called {name!r}.",
-            where=f"studies/{name}.yaml" if described_.exists() else f"data/raw/{name}",
-            expected="a name that is free",
-            hint="choose another name, or replace the study as a whole: type the command again with --force",
-        )
-    kept = [] if raw.is_symlink() or not raw.is_dir() else [p for p in raw.rglob("*") if not p.is_dir()]
-    others = sorted({p.relative_to(raw).as_posix() for p in kept} - _OURS)
-    if raw.is_symlink() or others or (raw.exists() and not raw.is_dir()):
-        raise PotatoError(
-            f"data/raw/{name} holds what no import wrote, and replacing it would lose that.",
-            where=f"data/raw/{name}",
-            found="a link" if raw.is_symlink() else ", ".join(others[:8]) or "a file",
-            hint="move it to another place, or choose another name: --study NAME",
-        )
+    madestudies.refuse_overwriting(folder, name, root, _OURS, force=force)
 
 
 def _publish(trial: Trial, tables: dict[str, list[Row]], description: str, name: str, root: Path) -> None:
-    """Write all files into a folder beside the study's own, and rename it when the last byte is there."""
-    raw, described_ = root / "data" / "raw" / name, root / "studies" / f"{name}.yaml"
-    staged = raw.with_name(f".{name}.{os.getpid()}")
-    staged_description = described_.with_name(f".{name}.{os.getpid()}")
-    try:
+    def write(folder: Path) -> None:
         for table, rows in tables.items():
             if rows or table == "weight/daily.csv":
-                lake.write_text(staged / table, _csv(COLUMNS[table], rows))
-        lake.write_json(staged / _LEDGER, ledger(trial, tables))
-        lake.write_text(staged_description, description)
-        if raw.is_dir() and not any(raw.iterdir()):
-            raw.rmdir()
-        lake.publish(staged, raw)
-        staged_description.replace(described_)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-        staged_description.unlink(missing_ok=True)
+                lake.write_text(folder / table, madestudies.csv_text(COLUMNS[table], rows))
+        lake.write_json(folder / _LEDGER, ledger(trial, tables))
 
-
-def _csv(columns: tuple[str, ...], rows: list[Row]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    madestudies.publish(name, root, description, write)

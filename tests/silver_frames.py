@@ -110,15 +110,50 @@ def trajectories(
     return frame[schema.SUBJECT_TRAJECTORIES.names]
 
 
+def jumps(*rows: tuple[str, str, int]) -> pd.DataFrame:
+    """Return silver's flags with a one-day jump for each (person, raw value, row of the file)."""
+    made = [
+        {
+            "family": "weight",
+            "source_file": "weight/weight.csv",
+            "source_row": row,
+            "subject_id": who,
+            "column": "weight",
+            "value": value,
+            "flag": "jump",
+            "rule": "a weigh-in is near those around it",
+        }
+        for who, value, row in rows
+    ]
+    return pd.DataFrame(made, columns=schema.FLAGS.names)
+
+
 def project(
-    folder: Path, study: str, weights: pd.DataFrame, changes: pd.DataFrame, weekly: pd.DataFrame | None = None
+    folder: Path,
+    study: str,
+    weights: pd.DataFrame,
+    changes: pd.DataFrame,
+    weekly: pd.DataFrame | None = None,
+    **more: pd.DataFrame,
 ) -> Path:
-    """Write a project with the real params.yaml and studies, and with these frames as its silver layer."""
+    """Write a project with the real params.yaml and studies, and with these frames as its silver layer.
+
+    `more` are further datasets of silver by name; without them no weigh-in is flagged.
+    """
     for name in ("params.yaml", "studies"):
         (folder / name).symlink_to(PROJECT / name)
     (folder / "dvc.yaml").write_text("stages: {gold: {deps: []}}\n")
     features = changes[schema.WEEKLY_FEATURES.names] if weekly is None else weekly
-    frames = {"subject_trajectories": weights, "modeling_dataset": changes, "weekly_features": features}
+    frames = {
+        "subject_trajectories": weights,
+        "modeling_dataset": changes,
+        "weekly_features": features,
+        "trajectories_without_jumps": weights,
+        "modeling_without_jumps": changes,
+        "flags": jumps(),
+        "subjects": pd.DataFrame(columns=schema.SUBJECTS.names),
+        **more,
+    }
     for name, frame in frames.items():
         table = pa.Table.from_pandas(frame, schema=schema.SILVER[name].arrow(), preserve_index=False)
         lake.write(table, folder / "data/silver" / name)

@@ -415,7 +415,6 @@ def test_a_misspelt_mapping_names_the_nearest_column_and_field(describing: Descr
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"d.csv": "Person,pre.weight,weight6weeks\n1,70,68\n2,80,79\n3,90,88\n"}, "one weight column for each time"),
         ({"d.csv": "name,weight (kg)\nx,70\ny,80\n"}, "no column says when"),
         ({"d.csv": "2022-05-01,70\n2022-05-02,71\n"}, "write a header such as `date,weight`"),
         ({"d.csv": "year,month,day,weight\n2022,5,1,70\n2022,5,2,71\n"}, "its date stands in several columns"),
@@ -465,9 +464,9 @@ def test_files_at_their_own_place_need_no_raw_setting(project: Path) -> None:
 
 def test_flags_that_cannot_be_are_refused_with_what_they_may_be() -> None:
     with pytest.raises(PotatoError, match="--weight-unit can't be 'stone'"):
-        describe.stated(None, "stone", None, None, [], [])
+        describe.stated(None, "stone", None, None, [], [], [])
     with pytest.raises(PotatoError, match="--map does not understand 'weight'"):
-        describe.stated(None, None, None, None, ["weight"], [])
+        describe.stated(None, None, None, None, ["weight"], [], [])
 
 
 def test_column_names_that_yaml_would_misread_are_quoted(describing: Describe) -> None:

@@ -72,7 +72,7 @@ def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
     }
     assert ids(demo, "tables") == {
         *("cohort-groups", "weekly-change", "group-weeks", "intake-weekly", "food-categories"),
-        *("coefficients", "associations", "diagnostics", "ledger", "quarantine-reasons"),
+        *("coefficients", "associations", "diagnostics"),
     }
     assert all(page["shown"] for page in load(demo / "reports/pages.json").values())
 
@@ -104,9 +104,7 @@ def test_weights_without_diaries_give_everything_about_weight(weights_only: Path
     assert ids(weights_only, "figures") == {
         *("change-by-group", "cohort-flow", "trajectories", "weekly-change", "conditions")
     }
-    assert ids(weights_only, "tables") == {
-        *("cohort-groups", "weekly-change", "condition-slopes", "ledger", "quarantine-reasons")
-    }
+    assert ids(weights_only, "tables") == {*("cohort-groups", "weekly-change", "condition-slopes")}
 
 
 def test_weights_without_diaries_say_why_intake_is_left_out(weights_only: Path) -> None:
@@ -193,7 +191,7 @@ def test_one_person_is_a_study_without_models_and_without_a_crash(tmp_path: Path
     assert pages["intake"]["shown"]
     assert not pages["models"]["shown"]
     assert "1 person" in pages["models"]["reason"]
-    assert "The one person with two weigh-ins lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
+    assert "The one person of this study lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
 
 
 def test_a_study_that_lasted_one_week_is_reported(tmp_path: Path) -> None:
@@ -204,6 +202,68 @@ def test_a_study_that_lasted_one_week_is_reported(tmp_path: Path) -> None:
     gold = run(project, "demo", tmp_path / "staging")
     assert "weekly-change" not in ids(gold, "figures")
     assert "two weeks in a row" in load(gold / "reports/numbers.json")["trajectories"]["sentence"]
+
+
+def moved_for_one(frame: pd.DataFrame, column: str, change: float) -> pd.DataFrame:
+    """Return the frame with `column` moved for one person: what a flagged weigh-in of hers would do."""
+    moved = frame.copy()
+    moved.loc[moved["subject_id"] == "s000", column] += change
+    return moved
+
+
+@pytest.fixture(scope="module")
+def jumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study in which two weigh-ins of one person, in her second week, are flagged as a jump."""
+    weights, changes = silver_frames.trajectories(), silver_frames.modeling()
+    without = moved_for_one(weights, "change_from_baseline_kg", -2.0)
+    without.loc[(without["subject_id"] == "s000") & (without["study_week"] == 2), "n_weights"] -= 2
+    root = tmp_path_factory.mktemp("jumped")
+    silver_frames.project(
+        root,
+        "demo",
+        weights,
+        changes,
+        trajectories_without_jumps=without,
+        modeling_without_jumps=moved_for_one(changes, "next_week_change_kg", -0.5),
+        flags=silver_frames.jumps(("s000", "88.1", 12), ("s000", "88.3", 13)),
+    )
+    return run(root, "demo", tmp_path_factory.mktemp("staging"))
+
+
+def test_what_flagged_jumps_do_is_shown_for_changes_slopes_and_every_estimate(jumped: Path) -> None:
+    shown = pd.read_parquet(jumped / "reports/tables/sensitivity.parquet").set_index("result")
+    assert shown.loc["Mean change from first to last weigh-in", "difference"] == pytest.approx(-2 / 40)
+    assert shown.loc["Mean change in “4 Weeks”", "difference"] == pytest.approx(-2 / 14)
+    assert shown.loc["Mean change in “Dropped”", "difference"] == 0
+    assert shown.loc["Mean slope", "difference"] == 0
+    estimates = pd.read_parquet(jumped / "reports/tables/coefficients.parquet")
+    of_models = shown[shown.index.str.contains(": ")]
+    assert list(of_models["with"]) == pytest.approx(list(estimates["estimate"]))
+    # The same shift in all weeks of a person is part of her own level: the comparison within people does not move.
+    within = of_models.index.str.startswith("Within people")
+    assert of_models["difference"][within].abs().max() < 1e-9 < of_models["difference"][~within].abs().min()
+
+
+def test_the_sentence_on_jumps_names_them_and_the_largest_difference_with_its_unit(jumped: Path) -> None:
+    text = load(jumped / "reports/numbers.json")["trajectories"]["jumps"]
+    assert text.startswith(
+        "2 weigh-ins were flagged as one-day jumps: 2 of “s000” (weight/weight.csv, rows 12 and 13)."
+    )
+    assert "the largest difference is 0.14 kg: mean change in “4 Weeks”" in text
+
+
+def test_a_jump_has_a_star_in_its_week_and_nowhere_else(jumped: Path, demo: Path) -> None:
+    def course(gold: Path) -> dict[str, str]:
+        return next(f for f in load(gold / "figures/figures.json") if f["id"] == "trajectories")
+
+    assert "A star marks 1 week that holds a flagged one-day jump." in course(jumped)["alt"]
+    assert "star" not in course(demo)["alt"] + course(demo)["caption"]
+    assert (jumped / "figures/trajectories.svg").read_bytes() != (demo / "figures/trajectories.svg").read_bytes()
+
+
+def test_without_a_jump_there_is_a_sentence_and_no_table(demo: Path) -> None:
+    assert "sensitivity" not in ids(demo, "tables")
+    assert load(demo / "reports/numbers.json")["trajectories"]["jumps"] == "No weigh-in was flagged as a one-day jump."
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from potato import timepoints
 from potato.errors import PotatoError
 from potato.layouts import matched, smallest_pattern
 from potato.looks import Column, find_header, lay_out, number
 from potato.settings import FamilyMapping
-from potato.shapes import wide_columns
 from potato.studyfile import scalar
 from potato.synonyms import NAMES, UNITS, is_other, key, named, split_unit
 
@@ -135,7 +135,7 @@ def test_the_header_is_found_below_a_trackers_own_lines() -> None:
 def test_one_column_a_time_is_recognised_as_wide(header: list[str], row: list[str], wide: list[str]) -> None:
     look = lay_out("d.csv", "utf-8", ",", [(1, header), (2, row), (3, row)])
     assert look is not None
-    assert wide_columns(look) == wide
+    assert [point.column for point in timepoints.find(look).points] == wide
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 
-from potato import drawing, links, pages, renderers, site, snippets
+from potato import dictionary, drawing, links, pages, quality, renderers, schema, site, snippets, thresholds
 from potato.errors import PotatoError
+
+from . import layer_frames
 
 ROOT = Path(__file__).parents[1]
 QUARTO = shutil.which(os.environ.get(renderers.QUARTO_VARIABLE) or "quarto")
@@ -40,8 +42,6 @@ TABLES = {
     "coefficients": "models",
     "associations": "models",
     "diagnostics": "models",
-    "ledger": "data-quality",
-    "quarantine-reasons": "data-quality",
 }
 NUMBERS: dict[str, Any] = {
     "study": {
@@ -53,14 +53,20 @@ NUMBERS: dict[str, Any] = {
     },
     "cohort": {
         "n_subjects": "10",
+        "n_subjects_label": "people with a weight",
         "n_weights": "212",
         "n_weeks_max": "4",
+        "held": "The study holds 212 weights of 10 people over at most 4 weeks.",
+        "alone": "",
+        "groups": "yes",
         "sentence": "Ten people took part: 6 in 4 Weeks and 4 in Dropped.",
     },
     "change": {
         "mean_kg": "−3.6 kg",
+        "mean_label": "mean change from first to last weigh-in",
         "mean_lb": "−8.0 lb",
         "ci_kg": "−4.1 to −3.2 kg",
+        "ci_label": "is where the mean plausibly lies (95% interval)",
         "median_kg": "−3.1 kg",
         "n_lost": "9 of 10",
         "sentence": "From first to last weigh-in people changed by −3.6 kg on average.",
@@ -69,9 +75,19 @@ NUMBERS: dict[str, Any] = {
         "headline": "People lost 3.6 kg on average, and 9 of 10 lost something.",
         "diet": "More potato in a week went with a larger loss into the next.",
         "caveat": "Nobody was assigned to a diet by chance.",
+        "can": "- How weight moved.",
+        "cannot": "- What caused what.",
     },
-    "trajectories": {"sentence": "Most of the loss came in the first week."},
-    "intake": {"sentence": "Potatoes gave 80% of the energy."},
+    "trajectories": {
+        "sentence": "Most of the loss came in the first week.",
+        "jumps": "No weigh-in was flagged as a one-day jump.",
+    },
+    "intake": {
+        "sentence": "Potatoes gave 80% of the energy.",
+        "unknown": "",
+        "dose_title": "More potato, more loss?",
+        "dose_sentence": "the share of energy that came from potatoes against the weight change",
+    },
     "models": {
         "sentence": "A tenth more of energy from potatoes went with −0.05 kg.",
         "formula": "next_week_change_kg ~ potato_energy_share + C(group)",
@@ -86,7 +102,7 @@ NUMBERS: dict[str, Any] = {
         "rows_quarantined": "10",
         "sentence": "990 of 1,000 rows were kept.",
     },
-    "methods": {"assumptions": "- The share of potatoes is assumed.\n- Its effect is assumed."},
+    "methods": {"assumptions": "- The share of potatoes is assumed.\n- Its effect is assumed.", **thresholds.texts()},
 }
 
 
@@ -247,12 +263,30 @@ def some_manifests() -> dict[str, dict[str, Any]]:
     }
 
 
+def some_findings() -> quality.Findings:
+    """Return what the layers of two people say of their files, with one weight marked as approximate."""
+    (_, read), (silver, kept) = layer_frames.bronze(), layer_frames.silver()
+    told = {"encoding": "utf-8", "separator": ",", "header_row": 1, "columns_not_used": []}
+    return quality.Findings(
+        bronze={"files": {name: file | told for name, file in read.items()}, "files_not_used": ["notes.txt"]},
+        silver={"files": kept},
+        quarantine=silver["quarantine"],
+        flags=layer_frames.flagged("weight", "approximate_number", 3),
+        subjects=silver["subjects"],
+    )
+
+
 def build(folder: Path, *, root: Path = ROOT, **gold: Any) -> tuple[Path, list[str]]:
     destination = folder / "_site"
     if not (folder / "gold").exists():
         write_gold(folder / "gold", **gold)
     written = site.build(
-        root, gold=folder / "gold", destination=destination, run=some_run(), manifests=some_manifests()
+        root,
+        gold=folder / "gold",
+        destination=destination,
+        run=some_run(),
+        manifests=some_manifests(),
+        findings=some_findings(),
     )
     return destination, written
 
@@ -285,7 +319,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ALL_PAGES = sorted(f"{stem}.html" for stem in site.PAGES.values())
 
 
-def test_a_study_with_everything_has_all_nine_pages(built: Path) -> None:
+def test_a_study_with_everything_has_all_ten_pages(built: Path) -> None:
     assert sorted(path.name for path in built.glob("*.html")) == ALL_PAGES
 
 
@@ -366,7 +400,7 @@ def test_the_first_screen_says_that_a_simulated_study_is_simulated(built: Path) 
 
 def test_a_real_study_has_no_notice_and_no_assumptions(tmp_path: Path) -> None:
     real = {**NUMBERS, "study": {**NUMBERS["study"], "notice": "", "citation": "Somebody (2020)."}}
-    real["methods"] = {"assumptions": ""}
+    real["methods"] = NUMBERS["methods"] | {"assumptions": ""}
     folder, _ = build(tmp_path, numbers=real)
     assert not soup(folder, "index.html").select(".callout-warning")
     assert "assumes" not in {heading.text for heading in soup(folder, "methods.html").select("h2")}
@@ -444,8 +478,8 @@ def test_a_second_build_replaces_pages_that_are_no_longer_shown(tmp_path: Path) 
 def test_a_value_that_its_format_does_not_fit_is_named_by_table_column_and_row(tmp_path: Path) -> None:
     gold = write_gold(tmp_path / "gold")
     wrong = pa.table({"term": ["a", "b"], "estimate": ["1", "x"], "p_value": [0.1, 0.2], "n": [1, 2]})
-    pq.write_table(wrong, gold / "reports" / "tables" / "ledger.parquet")
-    with pytest.raises(PotatoError, match="ledger") as caught:
+    pq.write_table(wrong, gold / "reports" / "tables" / "cohort-groups.parquet")
+    with pytest.raises(PotatoError, match="cohort-groups") as caught:
         build(tmp_path)
     assert "column estimate, row 1" in str(caught.value)
 
@@ -458,10 +492,29 @@ def test_a_named_quarto_that_is_not_there_is_an_error_and_not_a_silent_pandoc(
         build(tmp_path)
 
 
-def test_a_failed_check_stands_first_and_open(built: Path) -> None:
-    opened = soup(built, "data-quality.html").select("details[open]")
-    assert [block.summary.text for block in opened] == ["Silver: 1 of 2 checks passed"]
-    assert opened[0].select_one("tbody tr").select_one(".badge").text == "warning"
+def test_a_failed_check_stands_in_the_open_and_those_that_passed_are_folded(built: Path) -> None:
+    page = soup(built, "data-quality.html")
+    missed = page.select_one("[aria-label='Checks that did not pass']")
+    assert missed.find_parent("details") is None
+    cells = [cell.text for cell in missed.select("tbody td")]
+    assert cells[:4] == ["warning", "Energy lies between 200 and 6,000 kcal a day.", "3 above 6,000", "3"]
+    (folded,) = page.select("details:not([open])")
+    assert folded.summary.text == "Silver: 1 of 2 checks passed"
+
+
+def test_the_quality_page_counts_each_file_and_names_what_is_not_used(built: Path) -> None:
+    page = soup(built, "data-quality.html")
+    rows = [[cell.text for cell in row("td")] for row in page.select("#tbl-ledger tbody tr")]
+    assert rows[-1] == ["weight/a.csv", "weight", "21", "20", "1", "1 missing value", "0"]
+    assert "1 file of the study's folder is not used: notes.txt" in page.main.text.replace("’", "'")
+    assert page.select_one("#tbl-flags tbody td:nth-of-type(2)").text == "approximate number"
+
+
+def test_the_dictionary_page_holds_a_table_for_every_dataset_with_columns_of_its_own(built: Path) -> None:
+    page = soup(built, "dictionary.html")
+    headings = {heading.text for heading in page.select("main h3")}
+    assert {dataset.name for dataset in schema.SILVER.values()} <= headings
+    assert len(page.select("main table")) == sum(bool(section.rows) for section in dictionary.sections())
 
 
 def test_the_run_page_tells_what_ran_and_which_run_made_what_was_cached(built: Path) -> None:

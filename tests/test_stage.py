@@ -71,11 +71,11 @@ def test_a_broken_contract_stops_the_stage_with_dataset_and_sentence(small: Path
     with pytest.raises(PotatoError, match="bronze contract is broken in 1 place") as caught:
         run(small, "bronze")
     assert caught.value.where == "bronze/weight"
-    assert caught.value.expected == "bronze/weight has at least 1 rows."
+    assert caught.value.expected == "bronze/weight has at least 1 row."
     assert not (small / "data/bronze").exists()
     assert (small / "runs/latest/failed/bronze/data/bronze/manifest.json").is_file()
     verdicts = lake.read_json(small / "runs/latest/contracts/bronze.json")
-    assert [v["success"] for v in verdicts].count(False) == 1
+    assert [v["severity"] for v in verdicts if not v["success"]] == ["error", "warning"]
 
 
 def test_a_notebook_that_leaves_early_is_no_success(small: Path) -> None:
@@ -149,3 +149,14 @@ def test_an_unknown_stage_names_the_nearest(small: Path) -> None:
     with pytest.raises(PotatoError, match="no stage called 'sliver'") as caught:
         Stage("sliver", small, print)
     assert caught.value.nearest == "silver"
+
+
+def test_silver_is_compared_with_the_last_accepted_data_of_the_same_study(small: Path, study: Study) -> None:
+    found = []
+    for more in ("", "", "a,2022-05-03,79.8\n"):
+        study({"weight.csv": ROWS + more})
+        run(small, "bronze")
+        run(small, "silver")
+        found.append(lake.read_json(small / "runs/latest/contracts/drift.json"))
+    assert [drift["status"] for drift in found] == ["first", "unchanged", "compared"]
+    assert found[-1]["rows"]["kept"] == [2, 3]

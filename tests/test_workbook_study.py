@@ -274,7 +274,7 @@ def test_files_that_no_import_wrote_are_never_replaced(project: Path, tmp_path: 
     own = project / "data" / "raw" / "trial" / "nutrition" / "own.csv"
     own.parent.mkdir(parents=True)
     own.write_text("x\n")
-    with pytest.raises(PotatoError, match="holds what no import wrote"):
+    with pytest.raises(PotatoError, match="holds what no command wrote"):
         imported(project, tmp_path / "Dropped", force=True)
     assert own.read_text() == "x\n"
 

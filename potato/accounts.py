@@ -1,0 +1,134 @@
+"""What became of each raw row: counts by file and reason, flags by file, and the proof that no row was lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from potato import conflicts, schema
+from potato.errors import PotatoError
+from potato.evidence import FileEvidence
+from potato.features import Cleaned
+
+File = tuple[str, str]
+"""A family and the raw file's name: a file that holds two families is counted once for each."""
+
+COUNTS = pa.schema(
+    [("family", pa.string()), ("source_file", pa.string()), ("reason", pa.string()), ("rows", pa.int64())]
+)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What silver counted of each (family, source file), to be held against what bronze read.
+
+    Attributes
+    ----------
+    reasons : rows by reason, the kept ones under None.
+    distinct : different raw rows that the cleaned rows speak of.
+    quarantined : rows of the file in the quarantine.
+    flagged : rows by flag.
+    days_left_out : person-days that the intake averages leave out because a row of the file is set aside.
+    """
+
+    reasons: dict[File, dict[str | None, int]]
+    distinct: dict[File, int]
+    quarantined: dict[File, int]
+    flagged: dict[File, dict[str, int]]
+    days_left_out: dict[File, int]
+
+    def table(self) -> pa.Table:
+        """Return family, source_file, reason (missing where kept) and rows, sorted."""
+        rows = [
+            {"family": family, "source_file": file, "reason": reason, "rows": n}
+            for (family, file), reasons in sorted(self.reasons.items())
+            for reason, n in sorted(reasons.items(), key=lambda item: item[0] or "")
+        ]
+        return pa.Table.from_pylist(rows, COUNTS)
+
+    def of_family(self, family: str) -> dict[str, int]:
+        """Return how many rows of a family each reason set aside, sorted by reason."""
+        found: Counter[str] = Counter()
+        for (name, _), reasons in self.reasons.items():
+            if name == family:
+                found.update({reason: n for reason, n in reasons.items() if reason})
+        return dict(sorted(found.items()))
+
+    def ledger(self, read: dict[str, dict[str, Any]], told: list[FileEvidence]) -> dict[str, dict[str, Any]]:
+        """Return, by the names of bronze's ledger `read`, what became of each file's rows and how they were read.
+
+        Raises
+        ------
+        PotatoError
+            when a file's rows are not all either kept or quarantined, once each.
+        """
+        evidence = {(file.family, file.source_file): asdict(file) for file in told}
+        files = {}
+        for name, source in read.items():
+            place = (source["family"], source["file"])
+            reasons = self.reasons.get(place, {})
+            found = {
+                "file": source["file"],
+                "family": source["family"],
+                "rows_read": source["rows_read"],
+                "rows_kept": reasons.get(None, 0),
+                "rows_quarantined": {reason: n for reason, n in reasons.items() if reason},
+                "rows_flagged": self.flagged.get(place, {}),
+                "days_left_out": self.days_left_out.get(place, 0),
+            }
+            self._prove(name, place, found)
+            hows = ("date_order", "date_evidence", "decimal", "decimal_evidence")
+            files[name] = found | {how: evidence.get(place, {}).get(how) for how in hows}
+        return files
+
+    def _prove(self, name: str, place: File, file: dict[str, Any]) -> None:
+        read, kept, quarantined = file["rows_read"], file["rows_kept"], sum(file["rows_quarantined"].values())
+        distinct, held = self.distinct.get(place, 0), self.quarantined.get(place, 0)
+        if not read == kept + quarantined == distinct or quarantined != held:
+            raise PotatoError(
+                f"Rows of {name} were lost on the way.",
+                where="data/silver/ledger.json",
+                expected=f"{read} rows read, each of them once",
+                found=f"{kept} kept and {quarantined} quarantined, of {distinct} different rows; {held} in quarantine",
+                hint="this is a fault of the pipeline: please report it with the raw file",
+            )
+
+
+def count(cleaned: Cleaned, quarantined: pa.Table, flagged: dict[File, dict[str, int]]) -> Accounts:
+    """Count the cleaned rows of each file; `flagged` counts the flags, `quarantined` is the quarantine."""
+    reasons: dict[File, dict[str | None, int]] = {}
+    distinct: dict[File, int] = {}
+    for name in schema.FAMILIES:
+        rows: ir.Table = getattr(cleaned, name)
+        by_reason = rows.group_by(["source_file", "reason"]).aggregate(rows=rows.count())
+        for row in by_reason.order_by(["source_file", "reason"]).to_pyarrow().to_pylist():
+            reasons.setdefault((name, row["source_file"]), {})[row["reason"]] = row["rows"]
+        by_file = rows.group_by("source_file").aggregate(rows=rows.source_row.nunique())
+        distinct |= {(name, row["source_file"]): row["rows"] for row in by_file.to_pyarrow().to_pylist()}
+    entries = cleaned.nutrition.filter(cleaned.nutrition.reason.isnull())
+    days = conflicts.incomplete_days(cleaned.nutrition).semi_join(entries, ["subject_id", "day_number"])
+    left_out = days.group_by("source_file").aggregate(days=days.count()).to_pyarrow().to_pylist()
+    by_place = quarantined.group_by(["family", "source_file"]).aggregate([([], "count_all")]).to_pylist()
+    return Accounts(
+        reasons=reasons,
+        distinct=distinct,
+        quarantined={(row["family"], row["source_file"]): row["count_all"] for row in by_place},
+        flagged=flagged,
+        days_left_out={("nutrition", row["source_file"]): row["days"] for row in left_out},
+    )
+
+
+def quarantine(cleaned: Cleaned) -> pa.Table:
+    """Return schema.QUARANTINE: the rows with a reason, in the order of files and rows."""
+    parts = []
+    for name in schema.FAMILIES:
+        rows: ir.Table = getattr(cleaned, name)
+        broken = rows.filter(rows.reason.notnull()).mutate(family=ibis.literal(name))
+        parts.append(broken.select(schema.QUARANTINE.names))
+    every = ibis.union(*parts).order_by(["source_file", "source_row", "family"])
+    return every.to_pyarrow().cast(schema.QUARANTINE.arrow())

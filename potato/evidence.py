@@ -1,0 +1,236 @@
+"""What the raw files themselves tell: each file's decimal mark and order of dates, each person's unit of weight.
+
+Nothing is guessed. Where the values of a file do not tell, or contradict each other, it stays untold, and cleaning
+reads only what needs no telling. What the study file states comes before all evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+import ibis
+import ibis.expr.types as ir
+
+from potato import orders, quantities, schema
+from potato.orders import Row, fetch
+from potato.quantities import UNDECIDED, one_of
+from potato.settings import FamilyMapping, Study, WeightMapping
+from potato.units import KG_BELOW, LB_ABOVE, WEIGHT_UNITS
+
+
+@dataclass(frozen=True)
+class FileEvidence:
+    """How one file of a family is read: None where nothing decides; each *_evidence is a sentence."""
+
+    family: str
+    source_file: str
+    date_order: str | None
+    date_evidence: str
+    decimal: str | None
+    decimal_evidence: str
+
+
+@dataclass(frozen=True)
+class UnitEvidence:
+    """One person's unit for weights that state none, and what tells it: row, subject, study, values or None.
+
+    median, lightest and heaviest are of the weights that state no unit, as written; None where there are none.
+    """
+
+    subject_id: str
+    unit: str | None
+    evidence: str | None
+    median: float | None
+    lightest: float | None
+    heaviest: float | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was found out before a row is read."""
+
+    files: list[FileEvidence]
+    units: list[UnitEvidence]
+
+    def orders(self, family: str) -> dict[str, str]:
+        """Return {file: order of dates or UNDECIDED} of a family."""
+        return {f.source_file: f.date_order or UNDECIDED for f in self.files if f.family == family}
+
+    def decimals(self, family: str) -> dict[str, str]:
+        """Return {file: decimal mark or UNDECIDED} of a family."""
+        return {f.source_file: f.decimal or UNDECIDED for f in self.files if f.family == family}
+
+    def subject_units(self) -> dict[str, str]:
+        """Return {person: kg or lb} for everyone whose unit is told."""
+        return {u.subject_id: u.unit for u in self.units if u.unit}
+
+
+def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
+    """Look at the bronze tables, and decide what they decide.
+
+    Raises
+    ------
+    PotatoError
+        when the study file states an order in which clearly fewer dates can be read than in another.
+    """
+    files = []
+    for name, mapping in study.families().items():
+        table = bronze[name].filter(bronze[name].fault.isnull())
+        decimals = _decimals(table, schema.FAMILIES[name], mapping)
+        told = orders.of_files(table, decimals, study.date_order, name) if "date" in mapping.columns else {}
+        no_dates = (None, "the study counts days")
+        for source_file in sorted(decimals):
+            order, why = told.get(source_file, no_dates)
+            mark, because = decimals[source_file]
+            files.append(FileEvidence(name, source_file, order, why, mark, because))
+    of_files = Evidence(files, [])
+    weights = bronze["weight"].filter(bronze["weight"].fault.isnull())
+    return Evidence(files, _units(weights, study.weight, of_files.decimals("weight")))
+
+
+def _numeric(family: schema.Family, mapping: FamilyMapping) -> list[str]:
+    return [f.name for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
+
+
+def _decimals(table: ir.Table, family: schema.Family, mapping: FamilyMapping) -> dict[str, tuple[str | None, str]]:
+    """Return for each file its decimal mark and the sentence that says why."""
+    names = _numeric(family, mapping)
+    if not names:
+        files = fetch(table.select("source_file").distinct())
+        return {row["source_file"]: (".", "no column of numbers is used") for row in files}
+    totals = table.group_by("source_file").aggregate(
+        # Most files have no comma in a number: nothing else has to be looked at.
+        odd=_any([_may_have_comma(table[name]) for name in names]).any(),
+    )
+    listed = fetch(totals)
+    if mapping.decimal:
+        return {row["source_file"]: (mapping.decimal, "stated in the study file") for row in listed}
+    odd = [row["source_file"] for row in listed if row["odd"]]
+    counted = _counted_marks(table, names, odd) if odd else {}
+    found: dict[str, tuple[str | None, str]] = {}
+    for row in listed:
+        if row["source_file"] in counted:
+            found[row["source_file"]] = _mark(counted[row["source_file"]])
+        else:
+            found[row["source_file"]] = (".", "no number has a comma")
+    return found
+
+
+def _any(values: list[ir.BooleanValue]) -> ir.BooleanValue:
+    return reduce(or_, values, ibis.literal(False)).fill_null(False)
+
+
+def _may_have_comma(column: ir.StringValue) -> ir.BooleanValue:
+    return (column.contains(",") | column.like("%.%.%")).fill_null(False)
+
+
+def _counted_marks(table: ir.Table, names: list[str], files: list[str]) -> dict[str, Row]:
+    """Return for each of `files` how many numbers read in one way alone, how many in both, and an example of each."""
+    some = table.filter(table.source_file.isin(files))
+    marked = [
+        some.select("source_file", raw=some[name]).filter(lambda t: t.raw.contains(",") | t.raw.contains("."))
+        for name in names
+    ]
+    texts = reduce(lambda a, b: a.union(b), marked).group_by(["source_file", "raw"]).aggregate(n=lambda t: t.count())
+    texts = texts.mutate(core=quantities.core(texts.raw))
+    point, comma = quantities.readings(texts.core)
+    kind = ibis.cases(
+        (point.notnull() & comma.isnull(), "point"),
+        (comma.notnull() & point.isnull(), "comma"),
+        (comma.notnull() & (point != comma), "either"),
+        else_=ibis.null(str),
+    )
+    kinds = texts.mutate(kind=kind).filter(lambda t: t.kind.notnull()).group_by(["source_file", "kind"])
+    counts: dict[str, Row] = {name: {} for name in files}
+    for row in fetch(kinds.aggregate(n=lambda t: t.n.sum(), example=lambda t: t.raw.min())):
+        counts[row["source_file"]][row["kind"]] = row
+    return counts
+
+
+def _mark(kinds: Row) -> tuple[str | None, str]:
+    def shown(kind: str) -> str:
+        return f"{kinds[kind]['n']:,} such as {kinds[kind]['example'].strip()[:40]}"
+
+    if "point" in kinds and "comma" in kinds:
+        both = f"decimal points ({shown('point')}) and decimal commas ({shown('comma')})"
+        return None, f"{both}: only numbers that read in one way are read"
+    if "point" in kinds:
+        return ".", f"decimal points or thousands with commas: {shown('point')}"
+    if "comma" in kinds:
+        return ",", f"decimal commas or thousands with points: {shown('comma')}"
+    if "either" in kinds:
+        return None, f"decimals or thousands, nothing tells which: {shown('either')}"
+    return ".", "all numbers are whole"
+
+
+def stated_unit(table: ir.Table) -> ir.StringValue:
+    """Return kg or lb as a row of quantities.taken_apart states it, null where it states none, else the text itself.
+
+    A unit beside the number comes before the unit column.
+    """
+    beside = table.weight_unit
+    column = quantities.text(table.unit).lower()
+    folded = ibis.ifelse(one_of(beside, WEIGHT_UNITS["kg"] + WEIGHT_UNITS["lb"]), beside, column)
+    return ibis.cases(
+        (quantities.is_stones(table.weight), "lb"),
+        (one_of(folded, WEIGHT_UNITS["kg"]), "kg"),
+        (one_of(folded, WEIGHT_UNITS["lb"]), "lb"),
+        else_=folded,
+    )
+
+
+def _units(table: ir.Table, mapping: WeightMapping, decimals: Mapping[str, str]) -> list[UnitEvidence]:
+    """Return for each person the unit of weights that state none.
+
+    The evidence, in order: what the study file says of the person, the one unit that the person's other rows state,
+    the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE.
+    """
+    table = quantities.taken_apart(table, ["weight"], decimals)
+    rows = table.select(
+        subject_id=quantities.text(table.subject_id),
+        value=quantities.weight(table, decimals),
+        stated=stated_unit(table),
+    )
+    rows = rows.filter(rows.subject_id.notnull())
+    unstated = ibis.ifelse((rows.value > 0) & rows.stated.isnull(), rows.value, ibis.null("float64"))
+    rows = rows.mutate(unstated=unstated)
+    people = rows.group_by("subject_id").aggregate(
+        median=rows.unstated.median(),
+        lightest=rows.unstated.min(),
+        heaviest=rows.unstated.max(),
+        **{unit: (rows.stated == unit).fill_null(False).sum() for unit in WEIGHT_UNITS},
+    )
+    return [_unit(person, mapping) for person in fetch(people.order_by("subject_id"))]
+
+
+def _unit(person: Row, mapping: WeightMapping) -> UnitEvidence:
+    who, median = person["subject_id"], person["median"]
+    stated = [unit for unit in WEIGHT_UNITS if person[unit]]
+    unit: str | None
+    evidence: str | None
+    if who in mapping.unit_by_subject:
+        unit, evidence = mapping.unit_by_subject[who], "subject"
+    elif len(stated) == 1:
+        # Values that speak of the other unit are not what the other rows state: nothing is told.
+        against = median is not None and _unit_of_values(person) not in (None, stated[0])
+        unit, evidence = (None, None) if against else (stated[0], "row")
+    elif mapping.unit in WEIGHT_UNITS:
+        unit, evidence = mapping.unit, "study"
+    elif median is None:
+        unit, evidence = None, "row" if stated else None
+    else:
+        unit = _unit_of_values(person) if mapping.unit == "detect" else None
+        evidence = "values" if unit else None
+    return UnitEvidence(who, unit, evidence, median, person["lightest"], person["heaviest"])
+
+
+def _unit_of_values(person: Row) -> str | None:
+    # A person with values of both kinds has changed the unit on the way: no single one is right.
+    if person["median"] < KG_BELOW and person["heaviest"] <= LB_ABOVE:
+        return "kg"
+    if person["median"] > LB_ABOVE and person["lightest"] >= KG_BELOW:
+        return "lb"
+    return None

@@ -1,0 +1,211 @@
+"""Dates: what reads in one way is read, what reads in two is read where the file decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from potato.errors import PotatoError
+
+from .bronze_rows import WEIGHT, clean, dated, study
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-05-01",
+        "2022/05/01",
+        "2022.5.1",
+        " 2022-05-01 ",
+        "2022-05-01T06:00:00.000Z",
+        "2022-05-01 06:00",
+        "2022-05-01T06:00:00+02:00",
+        "20220501",
+        "1 May 2022",
+        "1. may 2022",
+        "1st of May 2022",
+        "01-MAY-22",
+        "May 1, 2022",
+        "May 1st 2022 6:00 am",
+        "2022-May-01",
+        "Sun, 1 May 2022",
+        "Sunday 1 May 2022",
+        "44682",
+        "44682.31",
+        "44682,31",
+    ],
+)
+def test_a_date_that_reads_in_one_way_needs_no_order(text: str) -> None:
+    found = dated(text)
+    assert found.dates == ["2022-05-01"]
+    assert found.evidence.files[0].date_order is None
+
+
+@pytest.mark.parametrize(
+    "month", ["Jan", "February", "mar", "April", "May", "june", "Jul", "AUGUST", "Sept", "oct", "November", "Dec"]
+)
+def test_each_month_has_its_name(month: str) -> None:
+    names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+    number = names.index(month[:3].lower()) + 1
+    assert dated(f"3 {month} 2021").dates == [f"2021-{number:02}-03"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1651363200",
+        "1651363200000",
+        "31/02/2022",
+        "2022-02-30",
+        "May 2022",
+        "yesterday",
+        "3 Mai 2022",
+        "19999",
+        "61000",
+    ],
+)
+def test_what_is_no_date_is_set_aside(text: str) -> None:
+    row = dated(text).rows[0]
+    assert (row["column"], row["value"], row["reason"], row["day_number"]) == ("date", text, "unreadable_date", None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "order", "dates"),
+    [
+        (["01/05/2022", "13/05/2022"], "dmy", ["2022-05-01", "2022-05-13"]),
+        (["05.01.2022", "05.13.2022"], "mdy", ["2022-05-01", "2022-05-13"]),
+        (["1-5-22 06:30", "13-5-22"], "dmy", ["2022-05-01", "2022-05-13"]),
+        (["13-05-22", "14-05-22"], None, [None, None]),  # or 2013-05-22
+        (["1/5/22", "13/5/22"], "dmy", ["2022-05-01", "2022-05-13"]),
+        (["5/1/69", "5/13/68"], "mdy", ["1969-05-01", None]),
+    ],
+)
+def test_a_part_over_12_tells_the_order_of_the_file(
+    texts: list[str], order: str | None, dates: list[str | None]
+) -> None:
+    found = dated(*texts)
+    assert (found.evidence.files[0].date_order, found.dates) == (order, dates)
+
+
+@pytest.mark.parametrize(
+    ("order", "write"), [("dmy", "{d:%d/%m/%y}"), ("mdy", "{d:%m/%d/%Y}"), ("ymd", "{d:%y-%m-%d}")]
+)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_steps_of_days_tell_the_order_where_no_part_does(order: str, write: str, backwards: bool) -> None:
+    days = [dt.date(2011, 5, 1) + dt.timedelta(n) for n in range(8)]
+    days = days[::-1] if backwards else days
+    rows = [{"date": write.format(d=d), "subject_id": who} for who in "ab" for d in days for _ in range(2)]
+    found = clean(study(), "weight", rows)
+    assert found.evidence.files[0].date_order == order
+    assert found.dates == [str(d) for _ in "ab" for d in days for _ in range(2)]
+
+
+def test_few_dates_without_a_telling_part_are_set_aside_and_the_others_read() -> None:
+    found = dated("01/05/2022", "05/05/2022", "2022-05-09")
+    assert found.dates == [None, "2022-05-05", "2022-05-09"]
+    assert found.column("reason") == ["ambiguous_date", None, None]
+    assert found.evidence.files[0].date_order is None
+
+
+def test_where_a_file_contradicts_itself_only_clear_dates_are_read() -> None:
+    found = dated("13/05/2022", "05/14/2022", "05/06/2022")
+    assert found.dates == ["2022-05-13", "2022-05-14", None]
+    assert found.column("reason") == [None, None, "ambiguous_date"]
+
+
+def test_each_file_tells_its_own_order() -> None:
+    rows = [
+        {"source_file": "a.csv", "date": "01/05/2022"},
+        {"source_file": "a.csv", "date": "20/05/2022"},
+        {"source_file": "b.csv", "date": "05/01/2022", "subject_id": "b"},
+        {"source_file": "b.csv", "date": "05/20/2022", "subject_id": "b"},
+    ]
+    found = clean(study(), "weight", rows)
+    assert found.dates == ["2022-05-01", "2022-05-20"] * 2
+
+
+def test_the_study_file_decides_the_order() -> None:
+    assert dated("01/05/2022", date_order="mdy").dates == ["2022-01-05"]
+    assert dated("01/05/2022", "2022-05-02", date_order="dmy").dates == ["2022-05-01", "2022-05-02"]
+    assert dated("01-05-22", date_order="ymd").dates == ["2001-05-22"]
+
+
+def test_an_order_that_reads_clearly_less_than_another_stops_with_the_other() -> None:
+    with pytest.raises(PotatoError, match="not written in the order dmy") as caught:
+        dated("5/1/2022", "5/2/2022", "5/13/2022", date_order="dmy")
+    assert caught.value.nearest == "mdy"
+    assert caught.value.found == "'5/13/2022', for one: of 3 dates dmy reads 2, mdy 3"
+
+
+def test_a_single_slip_does_not_stop_a_stated_order() -> None:
+    found = dated(*(f"{n}/5/2022" for n in range(1, 29)), "5/29/2022", date_order="dmy")
+    assert found.column("reason")[-1] == "unreadable_date"
+    assert found.column("reason")[:-1] == [None] * 28
+
+
+@pytest.mark.parametrize(("text", "reason"), [("1949-12-31", "impossible_date"), ("2100-01-01", "impossible_date")])
+def test_a_date_outside_of_living_memory_is_impossible(text: str, reason: str) -> None:
+    assert dated(text).column("reason") == [reason]
+
+
+def test_a_date_after_today_or_after_the_study_is_in_the_future() -> None:
+    assert dated("2024-10-04", "2024-10-05").column("reason") == [None, "future_date"]
+    until = dated("2022-06-01", "2022-06-02", collected_until=dt.date(2022, 6, 1))
+    assert until.column("reason") == [None, "future_date"]
+    assert until.column("day_number")[1] is None
+    assert until.rows[1]["rule"] == "no date is after 2022-06-01"
+    assert dated("2024-10-05").rows[0]["rule"] == "a date is not in the future"
+
+
+DAYS = WEIGHT | {"columns": {"subject_id": "s", "day": "d", "weight": "w"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("3", 3),
+        ("3.0", 3),
+        ("Day 3", 3),
+        ("day_3", 3),
+        ("d3", 3),
+        (" 03 ", 3),
+        ("-2", -2),
+        ("2.5", None),
+        ("week 3", None),
+    ],
+)
+def test_a_day_is_a_whole_number(text: str, day: int | None) -> None:
+    found = clean(study(weight=DAYS), "weight", [{"day": text}])
+    assert found.column("day_number") == [day]
+    assert found.column("reason") == [None if day is not None else "unreadable_day"]
+
+
+@pytest.mark.parametrize(("text", "day"), [("3", 21), ("Week 3", 21), ("w0", 0), ("day 3", None)])
+def test_a_week_is_seven_days(text: str, day: int | None) -> None:
+    found = clean(study(weight=DAYS | {"units": {"day": "week"}}), "weight", [{"day": text}])
+    assert found.column("day_number") == [day]
+
+
+ORDERS = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@settings(max_examples=8, deadline=None)
+@given(days=st.lists(st.dates(dt.date(1950, 1, 1), dt.date(2024, 10, 4)), max_size=30))
+def test_dates_come_back_in_the_order_that_the_file_tells(order: str, days: list[dt.date]) -> None:
+    days = [dt.date(2022, 1, 31), *days]
+    found = dated(*(day.strftime(ORDERS[order]) for day in days))
+    assert found.dates == [str(day) for day in days]
+
+
+@settings(max_examples=8, deadline=None)
+@given(days=st.lists(st.dates(dt.date(2000, 1, 1), dt.date(2024, 1, 1)), min_size=1, max_size=3))
+def test_no_undecided_date_is_read(days: list[dt.date]) -> None:
+    days = [day.replace(day=day.day % 12 + 1) for day in days]
+    found = dated(*(day.strftime("%d/%m/%Y") for day in days))
+    for day, read, reason in zip(days, found.dates, found.column("reason"), strict=True):
+        alike = day.day == day.month
+        assert (read, reason) == ((str(day), None) if alike else (None, "ambiguous_date"))

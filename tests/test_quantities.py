@@ -1,0 +1,167 @@
+"""Numbers: each shape is one number, or the reason why it is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from potato.quantities import MISSING
+
+from .bronze_rows import NUTRITION, clean, entries, study
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8.5", 8.5),
+        ("+8.5", 8.5),
+        (".5", 0.5),
+        ("5.", 5),
+        ("1e3", 1000),
+        ("1.5E2", 150),
+        (" 85\t", 85),
+        ("\u00a085\u00a0", 85),
+        ("1'100", 1100),
+        ("1’100", 1100),
+        ("1 100", 1100),
+        ("1\u202f100.5", 1100.5),
+        ("1,234.5", 1234.5),
+        ("1,234,567", 1_234_567),
+        ("1.100", 1.1),
+    ],
+)
+def test_a_number_is_read_in_each_way_of_writing_it(text: str, value: float) -> None:
+    assert entries("0.25", text).column("energy_kcal") == [0.25, value]
+
+
+@pytest.mark.parametrize("text", [*MISSING, *(word.upper() for word in MISSING), " n/a ", "\u00a0", None])
+def test_a_missing_value_is_missing_however_it_is_written(text: str | None) -> None:
+    assert entries(text).column("reason") == ["missing_value"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("3-4", "number_range"),
+        ("3–4", "number_range"),
+        ("3 to 4", "number_range"),
+        ("100 g - 120 g", "number_range"),
+        ("inf", "unreadable_number"),
+        ("-Infinity", "unreadable_number"),
+        ("1_000", "unreadable_number"),
+        ("0x10", "unreadable_number"),
+        ("eighty", "unreadable_number"),
+        ("12 ml", "unreadable_number"),
+        ("12 5", "unreadable_number"),
+        ("1,10,000", "unreadable_number"),
+        ("1.2.3", "unreadable_number"),
+        ("<5", "unreadable_number"),
+        ("5 eggs", "unreadable_number"),
+        ("-5", "out_of_bounds"),
+        ("1e400", "out_of_bounds"),
+    ],
+)
+def test_what_is_no_single_number_is_set_aside_with_its_text(text: str, reason: str) -> None:
+    row = entries(text).rows[0]
+    assert (row["column"], row["value"], row["reason"]) == ("energy_kcal", text, reason)
+
+
+def test_decimal_commas_tell_that_points_are_thousands() -> None:
+    found = entries("80,5", "1.100", "1.100,25", "1,100", "7")
+    assert found.column("energy_kcal") == [80.5, 1100, 1100.25, 1.1, 7]
+    assert found.evidence.files[0].decimal == ","
+    assert "80,5" in found.evidence.files[0].decimal_evidence or "1.100,25" in found.evidence.files[0].decimal_evidence
+
+
+def test_decimal_points_tell_that_commas_are_thousands() -> None:
+    found = entries("80.5", "1,100")
+    assert (found.column("energy_kcal"), found.evidence.files[0].decimal) == ([80.5, 1100], ".")
+
+
+def test_all_numeric_columns_of_a_file_tell_together() -> None:
+    rows = [{"amount_g": "80.5", "energy_kcal": "1,100"}, {"source_file": "g.csv", "energy_kcal": "1,100"}]
+    found = clean(study(nutrition=NUTRITION), "nutrition", rows)
+    assert found.column("energy_kcal") == [1100, None]
+    assert found.column("reason") == [None, "ambiguous_number"]
+
+
+def test_a_number_that_reads_in_two_ways_is_set_aside_where_nothing_tells() -> None:
+    found = entries("1,100", "850")
+    assert found.column("reason") == ["ambiguous_number", None]
+    assert found.evidence.files[0].decimal is None
+
+
+def test_where_a_file_contradicts_itself_only_clear_numbers_are_read() -> None:
+    found = entries("80,5", "80.5", "1,100", "1.100", "1 100", "0,125")
+    assert found.column("energy_kcal") == [80.5, 80.5, None, None, 1100, 0.125]
+    assert found.column("reason")[2:4] == ["ambiguous_number", "ambiguous_number"]
+
+
+def test_the_study_file_decides_the_decimal_mark() -> None:
+    assert entries("1,100", decimal=",").column("energy_kcal") == [1.1]
+    assert entries("1,100", decimal=".").column("energy_kcal") == [1100]
+    assert entries("1.100", decimal=",").column("energy_kcal") == [1100]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "value", "flags"),
+    [
+        ("energy_kcal", "~8.5", 8.5, ["approximate_number"]),
+        ("energy_kcal", "≈8.5", 8.5, ["approximate_number"]),
+        ("energy_kcal", "ca. 8.5", 8.5, ["approximate_number"]),
+        ("energy_kcal", "About 8.5", 8.5, ["approximate_number"]),
+        ("energy_kcal", "250kcal", 250, ["unit_in_text"]),
+        ("energy_kcal", "1046 kJ", 250, ["unit_in_text"]),
+        ("amount_g", "12 g", 12, ["unit_in_text"]),
+        ("amount_g", "12 Grams", 12, ["unit_in_text"]),
+        ("amount_g", "~1 kg", 1000, ["approximate_number", "unit_in_text"]),
+        ("amount_g", "500 mg", 0.5, ["unit_in_text"]),
+        ("amount_g", "2 oz", 56.69904625, ["unit_in_text"]),
+        ("amount_g", "1,250.5 g", 1250.5, ["unit_in_text"]),
+        ("amount_g", "12", 12, []),
+        ("amount_g", "1'200", 1200, []),
+    ],
+)
+def test_a_number_with_words_around_it_is_read_and_remarked(
+    column: str, text: str, value: float, flags: list[str]
+) -> None:
+    found = entries(text, column=column)
+    assert found.rows[0][column] == pytest.approx(value, rel=1e-12)
+    assert [(r["flag"], r["column"], r["value"]) for r in found.remarks] == [(flag, column, text) for flag in flags]
+
+
+def test_a_row_of_several_remarked_columns_is_listed_once_for_each() -> None:
+    found = entries("~12 g", column="amount_g")
+    assert found.rows[0]["reason"] is None
+    assert {(r["family"], r["source_file"], r["source_row"], r["subject_id"]) for r in found.remarks} == {
+        ("nutrition", "f.csv", 2, "a")
+    }
+
+
+FLOATS = st.integers(min_value=0, max_value=9_999_999).map(lambda n: n / 1000)
+STYLES = {
+    "point": lambda x: f"{x:.3f}",
+    "thousands, point": lambda x: f"{x:,.3f}",
+    "comma": lambda x: f"{x:.3f}".replace(".", ","),
+    "thousands, comma": lambda x: f"{x:,.3f}".translate(str.maketrans(",.", ".,")),
+    "blank, comma": lambda x: f"{x:,.3f}".replace(",", " ").replace(".", ","),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(max_examples=8, deadline=None)
+@given(numbers=st.lists(FLOATS, min_size=1, max_size=30))
+def test_what_is_written_in_one_style_is_read_back(style: str, numbers: list[float]) -> None:
+    told = [0.25, *numbers]  # 0.25 tells the file's mark in each style: it has no thousands
+    write = STYLES[style]
+    texts = ["0.25" if "point" in style else "0,25", *(write(x) for x in numbers)]
+    assert entries(*texts).column("energy_kcal") == told
+
+
+@settings(max_examples=8, deadline=None)
+@given(numbers=st.lists(st.integers(1_000, 999_999), min_size=1, max_size=30))
+def test_nothing_that_two_readings_accept_is_read_where_the_file_is_silent(numbers: list[int]) -> None:
+    found = entries(*(f"{n:,}" for n in numbers))
+    assert found.column("energy_kcal") == [None] * len(numbers)
+    assert set(found.column("reason")) == {"ambiguous_number"}
