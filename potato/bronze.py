@@ -14,7 +14,7 @@ from potato import lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
 from potato.manifest import Manifest, Verdict
 from potato.rawfiles import RawFile
-from potato.settings import FamilyMapping
+from potato.settings import FamilyMapping, WeightMapping
 
 # What office programs and file systems leave beside a file, under its name.
 _LEFT_BESIDE = re.compile(r"\._|\.~lock|~\$")
@@ -82,9 +82,8 @@ class CSVLoader:
         columns = {"source_file": pa.repeat(pa.scalar(file.name), count), "source_row": rows["source_row"]}
         for name in schema.FAMILIES[file.family].names:
             columns[name] = rows[str(used[name])] if name in used else pa.nulls(count, pa.string())
-        who = _who(file.name, mapping, self.settings.raw)
-        if who is not None:
-            columns["subject_id"] = pa.repeat(pa.scalar(who), count)
+        for name, said in _said_by_path(self.settings.raw / file.name, mapping).items():
+            columns[name] = pa.repeat(pa.scalar(said), count)
         columns["extra"] = unmapped.as_json(rows, _not_used(file.header, set(used.values())))
         columns["fault"] = rows["fault"]
         return pa.table(columns)
@@ -214,9 +213,11 @@ def _refuse_link_out(path: Path, raw: Path, name: str) -> None:
         )
 
 
-def _who(name: str, mapping: FamilyMapping, raw: Path) -> str | None:
-    """Return who all rows of a file are about, where that is not a column's to say."""
-    return mapping.who(raw / name)
+def _said_by_path(path: Path, mapping: FamilyMapping) -> dict[str, str]:
+    """Return the fields that are not a column's to say: whose the file is, and which group its folder means."""
+    who = mapping.who(path)
+    group = path.parent.name if isinstance(mapping, WeightMapping) and mapping.group_from else None
+    return {name: said for name, said in (("subject_id", who), ("group", group)) if said is not None}
 
 
 def _not_used(header: list[str], used: set[int]) -> dict[int, str]:

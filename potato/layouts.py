@@ -167,6 +167,22 @@ def one_person_each(layout: Layout) -> tuple[str, str] | None:
     return None
 
 
+def a_group_each(layout: Layout) -> bool:
+    """Tell whether several folders hold several files each, as where a trial keeps a folder for each of its groups."""
+    parents = [PurePosixPath(name).parent.as_posix() for name in layout.names]
+    return len(set(parents)) > 1 and all(parents.count(parent) > 1 for parent in parents)
+
+
+def rows_of_one_day(layout: Layout) -> str | None:
+    """Return in words that most days have several rows, as the rows of several people do; None where they don't."""
+    when = layout.fields["date" if "date" in layout.fields else "day"].column
+    for member in layout.members:
+        column = member.file.column(when)
+        if column and len(column.distinct) <= 0.5 * len(column.values):
+            return f"{member.file.name} has {len(column.values)} rows for {len(column.distinct)} days"
+    return None
+
+
 def varies(layout: Layout, field: str) -> str | None:
     """Return group or condition: what a column of few values is over all files; None where it has one value only."""
     match = layout.fields[field]

@@ -45,6 +45,7 @@ class FamilyPlan:
     subject: str | None = None
     subject_from: str | None = None
     subject_evidence: str = ""
+    group_from: str | None = None
     decimal: str | None = None
     decimal_evidence: str = ""
 
@@ -103,7 +104,8 @@ class Plan:
         for family, planned in self.families.items():
             told = planned.told | {"columns": self.columns(family), "units": self.units(family)}
             told["decimal"] = planned.decimal
-            made[family] = told | ({"unit": self.unit or "detect"} if family == "weight" else {})
+            weight = {"unit": self.unit or "detect", "group_from": planned.group_from}
+            made[family] = told | (weight if family == "weight" else {})
         return Study.model_validate({"title": title, "description": title, "date_order": self.date_order, **made})
 
 
@@ -181,6 +183,8 @@ def _who(plan: Plan, answers: Answers) -> None:
             planned.subject, planned.subject_evidence = answers.subject, "as you stated"
         elif named:
             planned.subject_from, planned.subject_evidence = named
+            if family == "weight" and "group" not in planned.layout.fields and layouts.a_group_each(planned.layout):
+                planned.group_from = "folder"
         elif len(known) > 1:
             listed = ", ".join(known[:5])
             plan.questions.append(
@@ -189,6 +193,15 @@ def _who(plan: Plan, answers: Answers) -> None:
                     f"No column of the {family} files says who a row is about. Whose are they? (others: {listed})",
                     "--subject NAME",
                     default=known[0],
+                )
+            )
+        elif family == "weight" and (crowded := layouts.rows_of_one_day(planned.layout)):
+            plan.questions.append(
+                Question(
+                    "subject",
+                    f"No column of the weight files says who a row is about, and {crowded}. If they are several"
+                    " people's, name their column with --map weight.subject_id=COLUMN; else, whose are they?",
+                    "--map weight.subject_id=COLUMN, or --subject NAME for one person",
                 )
             )
         else:

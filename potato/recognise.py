@@ -124,7 +124,8 @@ def _subject_by_rows(file: FileLook, times: list[Match], taken: set[str]) -> lis
         return []
     for column in sorted(file.columns, key=lambda c: (len(c.distinct), c.position)):
         short = 2 <= len(column.distinct) <= 0.5 * len(column.values)
-        if column.name in taken or not short or column.kind == "date" or is_other(column.name) or named(column.name):
+        measured = column.kind == "number" and any(n is not None and n != int(n) for n in column.numbers)
+        if column.name in taken or not short or measured or column.kind == "date" or named(column.name):
             continue
         pairs = set(zip(column.texts, when.texts, strict=True))
         if len(pairs) >= 0.95 * len(column.texts):

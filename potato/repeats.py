@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ibis
 import ibis.expr.types as ir
+from ibis import _
 
 from potato import schema
 
@@ -31,11 +32,26 @@ def days(families: dict[str, ir.Table]) -> ir.Table:
     return found.filter(found.subject_id.notnull() & found.day_number.notnull()).distinct()
 
 
-def isolated(days: ir.Table) -> ir.Table:
+def isolated(days: ir.Table, families: dict[str, ir.Table]) -> ir.Table:
     """Return those of a person's days that lie more than ISOLATED_GAP days away from ISOLATED_FROM others or more.
 
-    `days` is the result of `days`, hence of all families together.
+    Only days whose rows stand between other rows of the person in a file count: a row that stands last, or first where
+    the newest comes first, may be a follow-up a year later. `days` is the result of `days`, of all families together.
     """
+    far = _far_from_others(days)
+    between = ibis.union(*(_between_others(rows, far) for rows in families.values()))
+    return far.semi_join(between, ["subject_id", "day_number"])
+
+
+def _between_others(rows: ir.Table, far: ir.Table) -> ir.Table:
+    day, file = ["subject_id", "day_number"], ["subject_id", "source_file"]
+    theirs = rows.semi_join(far, "subject_id")
+    others = theirs.anti_join(far, day).group_by(file).aggregate(first=_.source_row.min(), last=_.source_row.max())
+    joined = theirs.semi_join(far, day).select(*day, *_PLACE).join(others, file)
+    return joined.filter((joined.source_row > joined["first"]) & (joined.source_row < joined["last"])).select(*day)
+
+
+def _far_from_others(days: ir.Table) -> ir.Table:
     person = ibis.window(group_by="subject_id")
     by_day = ibis.window(group_by="subject_id", order_by="day_number")
     near = days.mutate(
@@ -87,8 +103,8 @@ def set_aside(
 def rules(when: str) -> dict[str, str]:
     """Return reason: rule in words, of all rows that are set aside because of other rows."""
     return {
-        f"isolated_{when}": f"a {when} lies within {ISOLATED_GAP} days of another one of the person,"
-        f" who has {ISOLATED_FROM} others or more",
+        f"isolated_{when}": f"a {when} lies within {ISOLATED_GAP} days of another one of the person, who has"
+        f" {ISOLATED_FROM} others or more; one whose row stands last or first may be a follow-up and counts",
         "duplicate_of_other_file": "a row that an earlier file, by name, holds as often counts once",
         "duplicate_row": "a person's day has one row; the same value again adds nothing",
         "second_of_day": "a person has one row a day; the first in the order of files and rows counts",

@@ -93,6 +93,14 @@ class WeightMapping(FamilyMapping):
     unit_by_subject: dict[str, Literal["kg", "lb"]] = Field(
         default_factory=dict, description="what to use for a person whose unit the evidence does not tell"
     )
+    group_from: Literal["folder"] | None = Field(
+        default=None, description="whose name says which group the rows belong to, where no column does"
+    )
+
+    @property
+    def fields(self) -> list[str]:
+        """As for every family, and the group where folders name one."""
+        return [*(["group"] if self.group_from else []), *super().fields]
 
 
 class Study(Section):
@@ -158,6 +166,8 @@ class Study(Section):
             raise ValueError("date: map it in every family or in none; days and dates can't be put on one calendar")
         if "weight" not in self.weight.columns:
             raise ValueError("weight.columns.weight: missing; map the column that holds the weight")
+        if self.weight.group_from and "group" in self.weight.columns:
+            raise ValueError("weight.group_from: the column columns.group says it too; keep one of them")
         if self.weight.unit is None and "unit" not in self.weight.columns:
             raise ValueError("weight.unit: missing; say kg, lb or detect, or map a unit column")
         return self

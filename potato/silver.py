@@ -67,7 +67,7 @@ class FeatureEngineer:
         self.evidence = evidence.gather(self.bronze, study)
         judged = {name: self._judge(family) for name, family in schema.FAMILIES.items()}
         days = self._step("days_named", repeats.days(judged))
-        lone = self._step("days_isolated", repeats.isolated(days))
+        lone = self._step("days_isolated", repeats.isolated(days, judged))
         families = {name: self._settle(name, rows, lone) for name, rows in judged.items()}
         self.families = families
         self.cleaned = Cleaned(**families, days=self._step("days", days.anti_join(lone, days.columns)))

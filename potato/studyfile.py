@@ -31,6 +31,7 @@ def text(plan: Plan, title: str, folder: Path, raw: str | None) -> str:
         lines.append(f"# date_order: not stated, {_comment(plan.date_evidence)}")
     for family in plan.families:
         lines += ["", *_family(plan, family)]
+    lines += _codes(plan)
     unused = [f"#   {name}: {_comment(reason)}" for name, reason in sorted(plan.unused.items())]
     if unused:
         lines += ["", "# Files that are not used:", *unused]
@@ -45,6 +46,8 @@ def _family(plan: Plan, family: str) -> list[str]:
         lines.append(f"  subject: {scalar(planned.subject)} # {_comment(planned.subject_evidence)}")
     if planned.subject_from:
         lines.append(f"  subject_from: {planned.subject_from} # {_comment(planned.subject_evidence)}")
+    if planned.group_from:
+        lines.append(f"  group_from: {planned.group_from} # each folder holds the files of several people")
     if family == "weight":
         lines.append(f"  unit: {plan.unit} # {_comment(plan.unit_evidence)}")
     if planned.decimal:
@@ -56,6 +59,23 @@ def _family(plan: Plan, family: str) -> list[str]:
     for name, column in plan.columns(family).items():
         lines.append(f"    {name}: {scalar(column)} # {_comment(planned.layout.fields[name].evidence)}")
     return lines
+
+
+def _codes(plan: Plan) -> list[str]:
+    """Return, as a comment, where to say what the numbers mean that stand for a group, a condition or a sex."""
+    fields = plan.families["weight"].layout.fields
+    members = plan.families["weight"].layout.members
+    lines = []
+    for trait in ("group", "condition", "sex"):
+        columns = [member.file.column(fields[trait].column) for member in members] if trait in fields else []
+        values = sorted({text for column in columns if column for text in column.distinct})
+        if values and all(value.isdecimal() for value in values):
+            lines.append(f"#   {trait}: {{ {', '.join(f'{json.dumps(value)}: ...' for value in values)} }}")
+    return (
+        ["", "# Say what these numbers stand for, without the sign #, and the report will too:", "# codes:", *lines]
+        if lines
+        else []
+    )
 
 
 def _description(plan: Plan, folder: Path) -> str:

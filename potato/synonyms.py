@@ -23,13 +23,18 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Names after `key`, the most telling first: where two columns of a file match, the earlier name wins.
 NAMES: dict[str, tuple[str, ...]] = {
     "subject_id": _words(
         """
         subject_id participant_id person_id patient_id user_id subject participant person patient user userid
         subjectid participantid pid sid subj id who username respondent volunteer member case case_id proband
-        probandin proband_id teilnehmer teilnehmerin teilnehmer_id patientin kennung sujet participante personne
+        probandin proband_id probanden patienten teilnehmernummer probandennummer record_id participant_code
+        subject_code patient_code teilnehmer teilnehmerin teilnehmer_id patientin kennung sujet participante personne
         identifiant sujeto persona paciente identificador deelnemer proefpersoon persoon deelnemer_id
         """
     ),
@@ -139,6 +144,27 @@ NOT_A_WEIGHT = set(
     number percent pulse row start starting steps systolic taille talla target trend waist water year
     """
     )
+)
+
+# Words of a column of weights of one time: pre.weight, weight6weeks, t2. Counted ones have their days.
+WEIGHT_WORDS = _set(
+    "weight weights wt bw body bodyweight mass gewicht korpergewicht koerpergewicht lichaamsgewicht poids peso"
+)
+START_WORDS = _set(
+    "pre baseline base bl start starting begin beginning before initial first vor vorher anfang anfangs beginn ausgangs"
+    " avant debut antes inicial inicio voor vooraf"
+)
+END_WORDS = _set(
+    "post after end ending final last follow up followup fu nach nachher ende schluss apres fin despues na eind"
+)
+COUNTED_WORDS = {
+    1: _set("day days d tag tage jour jours dia dias dag dagen"),
+    7: _set("week weeks wk wks w woche wochen semaine semaines semana semanas weken"),
+    30: _set("month months mo mos monat monate mois mes meses maand maanden"),
+}
+NUMBERED_WORDS = _set("t time timepoint tp visit v measurement m messung zeitpunkt x")
+CHANGE_WORDS = _set(
+    "loss losses lost wl change changes chg delta diff difference gain verlust abnahme zunahme perte perdida"
 )
 
 # A column of such a name makes the calories beside it those that were burnt.

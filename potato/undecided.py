@@ -8,13 +8,14 @@ import statistics
 import ibis
 import pyarrow as pa
 
-from potato import evidence, schema
+from potato import evidence, schema, units
 from potato.plans import Answers, Plan, Question
 from potato.recognise import value_unit
 
 _ORDERED = re.compile(r"^\D*\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})(\D.*)?$")
 _UNITS_LINE = re.compile(r"\bunits?\W+(kg|kilograms?|lbs?|pounds?)\b", re.IGNORECASE)
 _EITHER_WAY = re.compile(r"^\d{1,3},\d{3}$")
+_LIGHT_IN_LB = 70  # 32 kg: where a person weighs less, no grown-up's weight in lb is meant
 _LARGE = 50  # numbers of this size beside 1,100 say that its comma sets thousands apart
 
 
@@ -83,6 +84,13 @@ def _unit_by_values(plan: Plan, told: evidence.Evidence) -> None:
         plan.unit_evidence = (
             f"the values of {known} of {len(people)} people can only be {single[0]}, nobody's the other"
         )
+        medians = [person.median for person in people if person.median is not None]
+        if single == ["kg"] and min(medians) >= _LIGHT_IN_LB:
+            low, high = (bound * units.KG_PER_LB for bound in (min(medians), max(medians)))
+            plan.remarks.append(
+                f"if these weights were lb, the people would weigh {low:.0f} to {high:.0f} kg; in a study of people"
+                " so light, say `--weight-unit lb`"
+            )
     elif known == len(people) and people:
         plan.unit, plan.unit_evidence = "detect", "each person's values tell, and not everybody's the same"
     else:

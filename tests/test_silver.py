@@ -355,11 +355,17 @@ def test_what_two_overlapping_exports_both_hold_counts_once(study: Study, projec
 
 def test_a_date_far_from_all_others_does_not_stretch_the_study(study: Study, project: Path) -> None:
     mistyped = "a,2012-05-08,79\n"
-    content = "who,date,weight\n" + days(*[80] * 6) + mistyped + days(*[70] * 4, who="b") + mistyped.replace("a", "b")
-    engineer = silver(study({"weight.csv": content}), project)
+    many = days(*[80] * 5) + mistyped + "a,2022-05-06,80\n"
+    few = days(*[70] * 3, who="b") + mistyped.replace("a", "b") + "b,2022-05-04,70\n"
+    engineer = silver(study({"weight.csv": "who,date,weight\n" + many + few}), project)
     # Four other days are too few to say which of b's are right.
-    assert reasons(engineer) == [(8, "date", "2012-05-08", "isolated_date")]
+    assert reasons(engineer) == [(7, "date", "2012-05-08", "isolated_date")]
     assert [r["study_week"] for r in rows(engineer, "weekly_features") if r["subject_id"] == "a"] == [1]
+
+
+def test_a_follow_up_a_year_later_is_no_mistyped_year(study: Study, project: Path) -> None:
+    content = "who,date,weight\n" + days(*[80] * 6) + "a,2023-05-08,75\n" + days(*[70] * 6, who="b")
+    assert reasons(silver(study({"weight.csv": content}), project)) == []
 
 
 def test_a_day_that_lost_an_entry_stays_out_of_the_averages(study: Study, project: Path) -> None:
