@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from potato import diary
 from potato.quantiles import Floats, power_quantiles, quantiles, shuffled
 from potato.trial import SimulateSettings
+from potato.units import KG_PER_LB
 
 __all__ = ["SimulateSettings", "simulate"]
 
@@ -37,7 +38,6 @@ NUTRITION_COLUMNS = (
 WEIGHT_COLUMNS = ("participant", "date", "weight", "unit", "group")
 FIBER_COLUMNS = ("participant", "date", "fiber_g")
 
-KG_PER_LB = 0.45359237
 # People whose median lies between these always state their unit: an adult can weigh that in kg and in lb.
 KG_BELOW, LB_ABOVE = 85.0, 160.0
 NOISE_WINDOW = 15  # days of the centred mean that the published residuals are taken around

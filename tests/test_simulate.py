@@ -21,9 +21,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from potato.cleaning import KG_BELOW, KG_PER_LB, LB_ABOVE
 from potato.simulate import noise_process, simulate
 from potato.trial import Effects, Group, Intake, SimulateSettings
+from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE
 
 ROOT = Path(__file__).parents[1]
 DIGITIZED = ROOT.parent / "shared" / "data" / "smtm2022" / "moments_digitized.json"
