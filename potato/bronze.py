@@ -201,9 +201,9 @@ def _present(raw: Path) -> list[str]:
 
 
 def _refuse_link_out(path: Path, raw: Path, name: str) -> None:
-    # The raw folder itself may be a link; what counts is where it leads.
-    target, home = Path(os.path.realpath(path)), Path(os.path.realpath(raw))
-    if not target.is_relative_to(home):
+    # The raw folder itself may be a link; what counts is where it leads. DVC's cache may hold the files themselves.
+    target, *homes = (Path(os.path.realpath(place)) for place in (path, raw, lake.root() / ".dvc" / "cache"))
+    if not any(target.is_relative_to(home) for home in homes):
         raise PotatoError(
             f"{name} is a link that leads out of the study's raw folder.",
             where=name,

@@ -55,7 +55,9 @@ def answerable(plan: Plan, min_subjects: int) -> list[str]:
     fields = nutrition.layout.fields if nutrition else {}
     lines = ["This study can answer:", "  how each person's weight changed, with its uncertainty"]
     cannot = []
-    if nutrition and "energy_kcal" in fields:
+    if nutrition and "energy_kcal" in fields and len(people) < min_subjects:
+        lines.append("  what was eaten, week by week, beside the weight")
+    elif nutrition and "energy_kcal" in fields:
         lines.append("  how weight went with what was eaten, week by week")
     elif nutrition:
         lines.append("  how often each kind of food was noted")
@@ -68,7 +70,7 @@ def answerable(plan: Plan, min_subjects: int) -> list[str]:
     if nutrition and "fiber_g" not in fields and "fiber" not in plan.families:
         cannot.append("what fibre did to weight: no column of fibre was recognised")
     if len(people) == 1:
-        cannot.append("how people differ, and what an average person's food does: there is one person")
+        cannot.append("how people differ, and what food does: the models compare people, and there is one")
     elif nutrition and len(people) < min_subjects:
         cannot.append(f"what food does on average: the models need {min_subjects} people, and there are {len(people)}")
     if plan.when == "day":

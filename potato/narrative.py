@@ -198,7 +198,10 @@ def quality(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for entry in files.values():
         for reason, rows in entry["rows_quarantined"].items():
             reasons[reason] = reasons.get(reason, 0) + rows
-    text = f"{words.count(read, 'row')} of {words.count(len(files), 'raw file')} were read"
+    # A file that holds two families is read, and stands in the ledger, once for each.
+    names = {f["file"] for f in files.values()}
+    twice = ", some once for each kind of row in it," if len(names) < len(files) else ""
+    text = f"{words.count(read, 'row')} of {words.count(len(names), 'raw file')}{twice} were read"
     if reasons:
         most = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:3]
         told = words.listed([f"{rows:,} for “{reason.replace('_', ' ')}”" for reason, rows in most])

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from potato import diary
 from potato.quantiles import Floats, power_quantiles, quantiles, shuffled
 from potato.trial import SimulateSettings
-from potato.units import KG_PER_LB
+from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE
 
 __all__ = ["SimulateSettings", "simulate"]
 
@@ -38,8 +38,6 @@ NUTRITION_COLUMNS = (
 WEIGHT_COLUMNS = ("participant", "date", "weight", "unit", "group")
 FIBER_COLUMNS = ("participant", "date", "fiber_g")
 
-# People whose median lies between these always state their unit: an adult can weigh that in kg and in lb.
-KG_BELOW, LB_ABOVE = 85.0, 160.0
 NOISE_WINDOW = 15  # days of the centred mean that the published residuals are taken around
 
 

@@ -159,6 +159,7 @@ def project(
         lake.write(table, folder / "data/silver" / name)
     entry = {
         "family": "weight",
+        "file": "weight.csv",
         "rows_read": 1200,
         "rows_kept": 1190,
         "rows_quarantined": {"missing_value": 10},

@@ -224,6 +224,21 @@ def test_a_raw_folder_that_is_a_link_may_hold_links_within(study: Study, project
     assert loaded(name).tables["weight"].num_rows == 2
 
 
+def test_a_file_that_dvc_keeps_in_its_cache_is_of_the_study(study: Study, project: Path) -> None:
+    name = study({"other.csv": ROWS})
+    cached = project / ".dvc/cache/files/md5/ab/cdef"
+    cached.parent.mkdir(parents=True)
+    cached.write_text(ROWS)
+    (project / "data/raw/small/weight.csv").symlink_to(cached)
+    assert loaded(name).tables["weight"].num_rows == 2
+
+
+def test_folders_name_groups_where_the_study_says_so(study: Study, project: Path) -> None:
+    mapping = {k: v for k, v in WEIGHT.items() if k != "files"} | {"files": "*/*.csv", "group_from": "folder"}
+    name = study({"low fat/a.csv": ROWS, "low carb/b.csv": ROWS}, weight=mapping)
+    assert set(loaded(name).tables["weight"]["group"].to_pylist()) == {"low fat", "low carb"}
+
+
 def test_a_file_name_that_is_no_text_is_spelt_out(study: Study, project: Path) -> None:
     name = study({"other.csv": ROWS}, weight=WEIGHT | {"files": "w*.csv"})
     Path(os.fsdecode(os.fsencode(project / "data/raw/small") + b"/w\xe4.csv")).write_text(ROWS)
