@@ -86,7 +86,7 @@ def describe_study(
     force: Annotated[bool, typer.Option("--force", help="write studies/NAME.yaml again")] = False,
 ) -> None:
     """Describe your own files in studies/NAME.yaml: looks, shows what it concluded and why, asks what is open."""
-    from potato import describe
+    from potato import describe, flags
 
     talks = sys.stdin.isatty()
     shown = Console(highlight=False)
@@ -94,7 +94,7 @@ def describe_study(
         lake.root(),
         folder,
         study,
-        describe.stated(subject, weight_unit, date_order, decimal, map_ or [], files or [], days or []),
+        flags.stated(subject, weight_unit, date_order, decimal, map_ or [], files or [], days or []),
         shown,
         title=title,
         force=force,

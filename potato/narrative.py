@@ -146,7 +146,7 @@ def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, people: pd.Data
     alone = len(people) == 1
     if counted.empty:
         nobody = "There are no two weeks in a row with a weigh-in" if alone else _NO_TWO_WEEKS
-        return f"{nobody}, so there is no weekly course to show. {conditions(slopes)}".strip()
+        return f"{nobody}, so no change from one week to the next can be told. {conditions(slopes)}".strip()
     order = counted["mean"].to_numpy(float)
     lowest, highest = counted.iloc[int(order.argmin())], counted.iloc[int(order.argmax())]
 

@@ -56,13 +56,13 @@ def dated(
 def _untold(points: tuple[TimePoint, ...], unknown: list[str], file: str, answers: Answers) -> PotatoError:
     listed = " and ".join([*([", ".join(unknown[:-1])] if len(unknown) > 1 else []), unknown[-1]])
     known = [f"{p.column} is {p.evidence}" for p in points if p.column not in unknown and p.column not in answers.days]
+    flags = " ".join(_flag(name) for name in unknown)
     return PotatoError(
         f"{file} does not tell on which day {listed} {'was' if len(unknown) == 1 else 'were'} weighed.",
         where=file,
         expected="the day of each column of weights, counted from the first weighing as day 0",
         found="; ".join(known) or None,
-        hint=f"add `{' '.join(_flag(name) for name in unknown)}`, each DAY a number; without a number after the = a"
-        " column is left out",
+        hint=f"add `{flags}` with a number for DAY, or none to leave the column out",
     )
 
 

@@ -7,40 +7,26 @@ import statistics
 from dataclasses import dataclass
 
 from potato.looks import Column, FileLook
-from potato.synonyms import NOT_A_WEIGHT, UNITS, key
+from potato.synonyms import (
+    CHANGE_WORDS,
+    COUNTED_WORDS,
+    END_WORDS,
+    NOT_A_WEIGHT,
+    NUMBERED_WORDS,
+    START_WORDS,
+    UNITS,
+    WEIGHT_WORDS,
+    key,
+)
 
 LIGHTEST, HEAVIEST = 25, 500  # a column's median: body weights of adults in kg or lb lie within
 _DAYS_IN_A_MONTH = 30
 _ALIKE = 0.25  # how far the medians of unnamed columns of one person's weights may be apart, as a share of the larger
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_WEIGHT = _words(
-    "weight weights wt bw body bodyweight mass gewicht korpergewicht koerpergewicht lichaamsgewicht poids peso"
-)
-_START = _words(
-    "pre baseline base bl start starting begin beginning before initial first vor vorher anfang anfangs beginn ausgangs"
-    " avant debut antes inicial inicio voor vooraf"
-)
-_END = _words(
-    "post after end ending final last follow up followup fu nach nachher ende end schluss apres fin despues final na eind"
-)
-_COUNTED = {
-    1: _words("day days d tag tage jour jours dia dias dag dagen"),
-    7: _words("week weeks wk wks w woche wochen semaine semaines semana semanas weken"),
-    _DAYS_IN_A_MONTH: _words("month months mo mos monat monate mois mes meses maand maanden"),
-}
-_NUMBERED = _words("t time timepoint tp visit v measurement m messung zeitpunkt x")
-_CHANGE = _words(
-    "loss losses lost wl change changes chg delta diff difference gain verlust abnahme zunahme perte perdida"
-)
-_SAID_OTHERWISE = _words("of at in on the nr no")
-_KNOWN = _WEIGHT | _START | _END | frozenset().union(*_COUNTED.values()) | _CHANGE
-_TIMES = _NUMBERED.union(*_COUNTED.values())
-_NEVER = NOT_A_WEIGHT - _START - _END - _CHANGE - _TIMES - {"year"}
+_SAYS_NOTHING = frozenset(("of", "at", "in", "on", "the", "nr", "no"))
+_KNOWN = WEIGHT_WORDS | START_WORDS | END_WORDS | frozenset().union(*COUNTED_WORDS.values()) | CHANGE_WORDS
+_TIMES = NUMBERED_WORDS.union(*COUNTED_WORDS.values())
+_NEVER = NOT_A_WEIGHT - START_WORDS - END_WORDS - CHANGE_WORDS - _TIMES - {"year"}
 
 
 @dataclass(frozen=True)
@@ -75,28 +61,32 @@ def point(name: str) -> TimePoint | None:
     """Return what a column's name says of a weighing's time; None for a name that has nothing to do with one."""
     said = parts(name)
     unit = next((u for u in (UNITS.get(part) for part in said) if u in ("kg", "lb")), None)
-    weighs = unit is not None or not _WEIGHT.isdisjoint(said)
-    rest = [p for p in said if p not in _WEIGHT | _SAID_OTHERWISE and UNITS.get(p) not in ("kg", "lb")]
+    weighs = unit is not None or not WEIGHT_WORDS.isdisjoint(said)
+    rest = [p for p in said if p not in WEIGHT_WORDS | _SAYS_NOTHING and UNITS.get(p) not in ("kg", "lb")]
     if _NEVER & set(rest):
         return None
     numbers = [part for part in rest if part.isdecimal()]
     words = [part for part in rest if not part.isdecimal()]
-    of_time = [part for part in words if part not in _START | _END]
-    days = next((n for n, names in _COUNTED.items() if len(of_time) == 1 and of_time[0] in names), None)
+    of_time = [part for part in words if part not in START_WORDS | END_WORDS]
+    days = next((n for n, names in COUNTED_WORDS.items() if len(of_time) == 1 and of_time[0] in names), None)
     if days and len(numbers) == 1:
         day = days * int(numbers[0])
         counted = {1: "", 7: f", {numbers[0]} weeks", _DAYS_IN_A_MONTH: f", {numbers[0]} months of 30 days"}[days]
         return TimePoint(name, day, f"day {day}{counted}, by its name", unit, weighs)
-    if words and not numbers and _START.issuperset(words):
+    if words and not numbers and START_WORDS.issuperset(words):
         return TimePoint(name, 0, "day 0, by its name", unit, weighs)
-    if weighs or _END.issuperset(words or "-") or (numbers and (_START | _END | _TIMES).issuperset(words)):
+    if (
+        weighs
+        or END_WORDS.issuperset(words or "-")
+        or (numbers and (START_WORDS | END_WORDS | _TIMES).issuperset(words))
+    ):
         return TimePoint(name, None, "its name does not tell the day", unit, weighs)
     return None
 
 
 def is_change(name: str) -> bool:
     """Tell whether a name says that its numbers are changes of weight, not weights."""
-    return not _CHANGE.isdisjoint(parts(name))
+    return not CHANGE_WORDS.isdisjoint(parts(name))
 
 
 def find(file: FileLook) -> Found:

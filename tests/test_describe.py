@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from potato import describe, settings
+from potato import describe, flags, settings
 from potato.bronze import CSVLoader
 from potato.cli import app
 from potato.errors import PotatoError
@@ -303,8 +303,23 @@ def test_foods_without_nutrients_are_a_study_that_says_what_it_cannot_answer(
 def test_only_weights_of_one_person_say_so(describing: Describe) -> None:
     said = describing(WITHINGS).said
     assert "what food did to weight: there is no food diary" in said
-    assert "there is one person" in said
+    assert "the models compare people, and there is one" in said
     assert "dvc exp run -S study=mine" in said
+
+
+def test_folders_of_several_people_s_files_are_groups(describing: Describe) -> None:
+    files = {
+        f"low {what}/{who}.csv": WITHINGS["weight.csv"] for what in ("fat", "carb") for who in (f"{what}1", f"{what}2")
+    }
+    weight = describing(files).content["weight"]
+    assert (weight["subject_from"], weight["group_from"]) == ("file", "folder")
+
+
+def test_several_rows_a_day_without_a_column_that_says_who_are_not_one_person_s(describing: Describe) -> None:
+    rows = [f"{day},{weight:.1f}" for start in (70, 52, 61) for day, weight in zip(DAYS, steady(start), strict=True)]
+    with pytest.raises(PotatoError, match="who") as caught:
+        describing({"x.csv": "\n".join(["date,weight kg", *rows])})
+    assert "--map weight.subject_id=COLUMN" in str(caught.value.hint)
 
 
 def test_people_and_weights_are_recognised_by_their_values_alone(describing: Describe) -> None:
@@ -464,9 +479,9 @@ def test_files_at_their_own_place_need_no_raw_setting(project: Path) -> None:
 
 def test_flags_that_cannot_be_are_refused_with_what_they_may_be() -> None:
     with pytest.raises(PotatoError, match="--weight-unit can't be 'stone'"):
-        describe.stated(None, "stone", None, None, [], [], [])
+        flags.stated(None, "stone", None, None, [], [], [])
     with pytest.raises(PotatoError, match="--map does not understand 'weight'"):
-        describe.stated(None, None, None, None, ["weight"], [], [])
+        flags.stated(None, None, None, None, ["weight"], [], [])
 
 
 def test_column_names_that_yaml_would_misread_are_quoted(describing: Describe) -> None:
