@@ -156,6 +156,9 @@ def main() -> None:
     for step, taken in steps_of.items():
         print(f"  {step:18} {statistics.median(taken):5.2f} s")
     ratio = statistics.median(whole) / statistics.median(alone)
+    for layer, meaning in (("bronze", "reads, keeps and checks every row"), ("silver", "cleans and accounts for them")):
+        medians = [statistics.median(taken) for step, taken in steps_of.items() if step.startswith(layer)]
+        print(f"{layer} {meaning}: {sum(medians) / statistics.median(alone):.1f} times DuckDB alone")
     print(f"ingest and contracts take {ratio:.1f} times as long as DuckDB alone (at most {LIMIT:.0f} is wanted)")
     print(f"peak memory {max(peaks):.0f} MB (at most {MOST_MEGABYTES} is wanted)")
     sys.exit(ratio > LIMIT or max(peaks) > MOST_MEGABYTES)

@@ -45,7 +45,9 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
     raw = {f"raw_{name}": table[name] for name in family.names if name in mapping.fields}
     values: dict[str, ir.Value] = {"fault": table.fault, **raw}
     decimals = evidence.decimals(family.name)
-    table = quantities.taken_apart(table, [field.name for field in _numbers(family, mapping)], decimals)
+    simple = evidence.simple(family.name)
+    careful = [field.name for field in _numbers(family, mapping) if field.name not in simple]
+    table = quantities.taken_apart(table, careful, decimals)
     if isinstance(mapping, WeightMapping):
         table, person_unit = _with_person_unit(table, evidence)
         unit = ibis.coalesce(stated_unit(table), person_unit)
@@ -58,27 +60,37 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
         if field.name not in mapping.fields and field.kind in ("text", "number"):
             values.setdefault(field.name, column.try_cast("float64") if field.kind == "number" else column)
         elif field.kind == "text" and field.name != "unit":
-            values[field.name] = _decoded(text(column), study.codes.get(field.name, {}))
+            values[field.name] = _decoded(text(column, plain=field.name in simple), study.codes.get(field.name, {}))
         elif field.kind == "number":
             factor = units.factor(field.unit, mapping.units.get(field.name))
             accepted = units.factors(field.unit)
             values[field.name] = quantities.number(table, field.name, decimals, accepted, factor)
-    if when_of(mapping) == "date":
+    if "date" in simple:
+        values["day_number"] = dates.day_of_plain_date(table.date)
+    elif when_of(mapping) == "date":
         table = table.mutate(date_bare=dates.cleaned(table.date))
         orders = evidence.orders(family.name)
         values["_date"] = table.date_bare
-        values["day_number"] = dates.day_of_date(table.date, table.date_bare, table.source_file, orders)
+        values["day_number"] = dates.day_of_date(table.date, table.date_bare, table.source_file, orders).cast("int32")
     else:
         values["day_number"] = dates.day_of_number(table.day, _days_each(mapping))
     return table.select("source_file", "source_row", **values)
 
 
-def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int) -> ir.Table:
+def judged(
+    rows: ir.Table,
+    family: schema.Family,
+    mapping: FamilyMapping,
+    study: Study,
+    today: int,
+    simple: frozenset[str] = frozenset(),
+) -> ir.Table:
     """Return the rows of `typed` with column, value, reason and rule: why a row can't be used, null if it can.
 
     `today` is in days since 1970-01-01; a later date is no record, unless the study says how long it collected.
+    `simple` are the evidence's plain columns: in them no number is unreadable.
     """
-    rules = _rules(rows, family, mapping, study, today)
+    rules = _rules(rows, family, mapping, study, today, simple)
     first = ibis.cases(*((rule.broken.fill_null(False), number) for number, rule in enumerate(rules)), else_=-1)
     rows = rows.mutate(_rule=first.cast("int16"))
 
@@ -101,16 +113,19 @@ def judged(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
     )
 
 
-def remarks(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study) -> ir.Table:
+def remarks(
+    rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, simple: frozenset[str] = frozenset()
+) -> ir.Table:
     """Return schema.FLAGS for the numbers of `typed` that were read with care, of all rows, used or not.
 
     approximate_number: the text says that it is not exact. unit_in_text: a unit beside the number was followed.
+    `simple` are the evidence's plain columns, which have no such values.
     """
     keys = ["source_file", "source_row", "subject_id"]
     kinds = {name: ibis.null(str) for name in ("column", "value", "flag", "rule")}
     found: list[ir.StructValue] = []
     odd: list[ir.BooleanValue] = []
-    for field in _numbers(family, mapping):
+    for field in (field for field in _numbers(family, mapping) if field.name not in simple):
         raw, value = rows[f"raw_{field.name}"], rows[_value(field)]
         odd.append(value.notnull() & quantities.has_words(raw))  # on most files nothing is left
         beside = quantities.unit_beside(raw) != ""
@@ -133,19 +148,27 @@ def remarks(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study
     return each.filter(each.flag.notnull()).mutate(family=ibis.literal(family.name)).select(schema.FLAGS.names)
 
 
+def needs_care(family: schema.Family, mapping: FamilyMapping, simple: frozenset[str]) -> bool:
+    """Return whether a number or a date of a family has texts that are not plain."""
+    read = [field.name for field in family.fields if field.kind in ("number", "weight", "date")]
+    return any(name in mapping.columns and name not in simple for name in read)
+
+
 def when_of(mapping: FamilyMapping) -> str:
     """Return date or day: the column that says when a row is from."""
     return "date" if "date" in mapping.columns else "day"
 
 
-def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int) -> list[Rule]:
+def _rules(
+    rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int, simple: frozenset[str]
+) -> list[Rule]:
     """Return the rules of a family in the order in which a row is held against them."""
     rules = [Rule(rows.fault == fault, "row", fault, rule) for fault, rule in schema.FAULTS.items()]
     rules.append(Rule(rows.subject_id.isnull(), "subject_id", "no_subject", "a row says who it is about"))
     rules += _day_rules(rows, mapping, study, today)
     fields = _numbers(family, mapping)
     for field in fields:
-        rules += _number_rules(rows, field, required=field.name == family.value)
+        rules += _number_rules(rows, field, required=field.name == family.value, plain=field.name in simple)
     if family.value not in mapping.columns:
         # Foods without nutrients are a diary too.
         counted = [*(["food"] if "food" in mapping.columns else []), *(field.name for field in fields)]
@@ -158,7 +181,9 @@ def _rules(rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
 def _day_rules(rows: ir.Table, mapping: FamilyMapping, study: Study, today: int) -> list[Rule]:
     when, day = when_of(mapping), rows.day_number
     raw = rows[f"raw_{when}"]
-    rules = [Rule(day.isnull() & text(raw).isnull(), when, "no_day", "a row says which day it is about")]
+    plain = when == "date" and "_date" not in rows.columns
+    absent = day.isnull() if plain else day.isnull() & text(raw).isnull()
+    rules = [Rule(absent, when, "no_day", "a row says which day it is about")]
     if when == "day":
         earliest, latest = DAY_BOUNDS
         whole = "a week is a whole number" if _days_each(mapping) > 1 else "a day is a whole number"
@@ -175,34 +200,24 @@ def _day_rules(rows: ir.Table, mapping: FamilyMapping, study: Study, today: int)
         until, past = _days_since_epoch(study.collected_until), f"no date is after {study.collected_until}"
     else:
         until, past = today, "a date is not in the future"
-    unread = day.isnull()
-    ambiguous = (
-        [] if study.date_order else [Rule(unread & dates.has_an_order(rows._date), when, "ambiguous_date", one_way)]
-    )
+    if not plain:
+        unread = day.isnull()
+        if not study.date_order:
+            rules.append(Rule(unread & dates.has_an_order(rows._date), when, "ambiguous_date", one_way))
+        rules.append(Rule(unread, when, "unreadable_date", f"a date names a day of the calendar{order}"))
     return [
         *rules,
-        *ambiguous,
-        Rule(unread, when, "unreadable_date", f"a date names a day of the calendar{order}"),
         Rule((day < earliest) | (day >= latest), when, "impossible_date", "a date lies between 1950 and 2100"),
         Rule(day > until, when, "future_date", past),
     ]
 
 
-def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool) -> list[Rule]:
-    name, raw = field.name, rows[f"raw_{field.name}"]
+def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool, plain: bool) -> list[Rule]:
+    name = field.name
     is_weight = field.kind == "weight"
     written = rows._weight if is_weight else rows[name]
     value = rows[_value(field)]
-    unread = written.isnull() & text(raw).notnull()
-    why = quantities.unread(raw)
-    decides = "`decimal:` in the study file decides"
-    rules = [
-        Rule(unread & (why == "number_range"), name, "number_range", f"{name} is one number and no range"),
-        Rule(unread & (why == "ambiguous_number"), name, "ambiguous_number", f"{name} reads in one way; {decides}"),
-        Rule(
-            unread, name, "unreadable_number", f"{name} is a number, alone or with a unit that converts to {field.unit}"
-        ),
-    ]
+    rules = [] if plain else _unread_rules(written, rows[f"raw_{name}"], field)
     if required:
         rules.append(Rule(written.isnull(), name, "missing_value", f"{name} is recorded"))
     if field.zero_is_missing:
@@ -217,6 +232,19 @@ def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool) -> lis
     bounds = f"{name} lies within {field.minimum:g} to {field.maximum:g} {field.unit}"
     rules.append(Rule((value < field.minimum) | (value > field.maximum), name, "out_of_bounds", bounds))
     return rules
+
+
+def _unread_rules(written: ir.FloatingValue, raw: ir.StringValue, field: schema.Field) -> list[Rule]:
+    """Return why a text that says something gave no number."""
+    name = field.name
+    unread, why = written.isnull() & text(raw).notnull(), quantities.unread(raw)
+    decides = "`decimal:` in the study file decides"
+    converts = f"{name} is a number, alone or with a unit that converts to {field.unit}"
+    return [
+        Rule(unread & (why == "number_range"), name, "number_range", f"{name} is one number and no range"),
+        Rule(unread & (why == "ambiguous_number"), name, "ambiguous_number", f"{name} reads in one way; {decides}"),
+        Rule(unread, name, "unreadable_number", converts),
+    ]
 
 
 def _numbers(family: schema.Family, mapping: FamilyMapping) -> list[schema.Field]:

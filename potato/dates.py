@@ -72,6 +72,11 @@ def day_of_date(
     )
 
 
+def day_of_plain_date(raw: ir.StringValue) -> ir.IntegerValue:
+    """Return a date whose column has plain texts only (module plain) as days since 1970-01-01."""
+    return _days(raw)
+
+
 def without_order(bare: ir.StringValue) -> ir.IntegerValue:
     """Return the day of a date that reads in one way alone: year first, named month or serial number; else null."""
     serial = bare.re_extract(_SERIAL, 1).try_cast("int32") - _SERIAL_OF_1970

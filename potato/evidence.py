@@ -7,14 +7,14 @@ reads only what needs no telling. What the study file states comes before all ev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 
 import ibis
 import ibis.expr.types as ir
 
-from potato import orders, quantities, schema
+from potato import orders, plain, quantities, schema
 from potato.orders import Row, fetch
 from potato.quantities import UNDECIDED, one_of
 from potato.settings import FamilyMapping, Study, WeightMapping
@@ -50,10 +50,11 @@ class UnitEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was found out before a row is read."""
+    """All that was found out before a row is read; `plain` has by family the fields whose texts a cast can read."""
 
     files: list[FileEvidence]
     units: list[UnitEvidence]
+    plain: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def orders(self, family: str) -> dict[str, str]:
         """Return {file: order of dates or UNDECIDED} of a family."""
@@ -62,6 +63,10 @@ class Evidence:
     def decimals(self, family: str) -> dict[str, str]:
         """Return {file: decimal mark or UNDECIDED} of a family."""
         return {f.source_file: f.decimal or UNDECIDED for f in self.files if f.family == family}
+
+    def simple(self, family: str) -> frozenset[str]:
+        """Return the plain fields of a family."""
+        return self.plain.get(family, frozenset())
 
     def subject_units(self) -> dict[str, str]:
         """Return {person: kg or lb} for everyone whose unit is told."""
@@ -77,33 +82,44 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     files = []
+    plains = {name: frozenset(family.names) for name, family in schema.FAMILIES.items()}  # without rows all is plain
     for name, mapping in study.families().items():
         table = bronze[name].filter(bronze[name].fault.isnull())
-        decimals = _decimals(table, schema.FAMILIES[name], mapping)
-        told = orders.of_files(table, decimals, study.date_order, name) if "date" in mapping.columns else {}
+        simple = plain.columns(bronze[name], schema.FAMILIES[name], mapping)
+        decimals = _decimals(table, schema.FAMILIES[name], mapping, simple)
+        # Where a comma may mark the decimals, a point may not.
+        pointed = all(mark == "." for mark, _ in decimals.values())
+        plains[name] = simple if pointed else simple.difference(_numeric(schema.FAMILIES[name], mapping))
+        told = {}
+        if "date" in mapping.columns:
+            told = orders.of_files(table, decimals, study.date_order, name, plain="date" in simple)
         no_dates = (None, "the study counts days")
         for source_file in sorted(decimals):
             order, why = told.get(source_file, no_dates)
             mark, because = decimals[source_file]
             files.append(FileEvidence(name, source_file, order, why, mark, because))
-    of_files = Evidence(files, [])
+    of_files = Evidence(files, [], plains)
     weights = bronze["weight"].filter(bronze["weight"].fault.isnull())
-    return Evidence(files, _units(weights, study.weight, of_files.decimals("weight")))
+    return replace(of_files, units=_units(weights, study.weight, of_files))
 
 
 def _numeric(family: schema.Family, mapping: FamilyMapping) -> list[str]:
     return [f.name for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
 
 
-def _decimals(table: ir.Table, family: schema.Family, mapping: FamilyMapping) -> dict[str, tuple[str | None, str]]:
-    """Return for each file its decimal mark and the sentence that says why."""
+def _decimals(
+    table: ir.Table, family: schema.Family, mapping: FamilyMapping, simple: frozenset[str]
+) -> dict[str, tuple[str | None, str]]:
+    """Return for each file its decimal mark and the sentence that says why; `simple` are columns without commas."""
     names = _numeric(family, mapping)
-    if not names:
+    if simple.issuperset(names):
         files = fetch(table.select("source_file").distinct())
-        return {row["source_file"]: (".", "no column of numbers is used") for row in files}
+        why = "no number has a comma" if names else "no column of numbers is used"
+        stated = (mapping.decimal, "stated in the study file") if mapping.decimal and names else None
+        return {row["source_file"]: stated or (".", why) for row in files}
     totals = table.group_by("source_file").aggregate(
         # Most files have no comma in a number: nothing else has to be looked at.
-        odd=_any([_may_have_comma(table[name]) for name in names]).any(),
+        odd=_any([_may_have_comma(table[name]) for name in names if name not in simple]).any(),
     )
     listed = fetch(totals)
     if mapping.decimal:
@@ -167,30 +183,35 @@ def _mark(kinds: Row) -> tuple[str | None, str]:
 
 
 def stated_unit(table: ir.Table) -> ir.StringValue:
-    """Return kg or lb as a row of quantities.taken_apart states it, null where it states none, else the text itself.
+    """Return kg or lb as a row states it, null where it states none, else the text itself.
 
-    A unit beside the number comes before the unit column.
+    A unit beside the number, in a table of quantities.taken_apart with the weight, comes before the unit column.
     """
-    beside = table.weight_unit
-    column = quantities.text(table.unit).lower()
-    folded = ibis.ifelse(one_of(beside, WEIGHT_UNITS["kg"] + WEIGHT_UNITS["lb"]), beside, column)
+    folded = quantities.text(table.unit).lower()
+    stones = []
+    if "weight_unit" in table.columns:
+        beside = table.weight_unit
+        folded = ibis.ifelse(one_of(beside, WEIGHT_UNITS["kg"] + WEIGHT_UNITS["lb"]), beside, folded)
+        stones = [(quantities.is_stones(table.weight), "lb")]
     return ibis.cases(
-        (quantities.is_stones(table.weight), "lb"),
+        *stones,
         (one_of(folded, WEIGHT_UNITS["kg"]), "kg"),
         (one_of(folded, WEIGHT_UNITS["lb"]), "lb"),
         else_=folded,
     )
 
 
-def _units(table: ir.Table, mapping: WeightMapping, decimals: Mapping[str, str]) -> list[UnitEvidence]:
+def _units(table: ir.Table, mapping: WeightMapping, known: Evidence) -> list[UnitEvidence]:
     """Return for each person the unit of weights that state none.
 
     The evidence, in order: what the study file says of the person, the one unit that the person's other rows state,
     the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE.
     """
-    table = quantities.taken_apart(table, ["weight"], decimals)
+    simple = known.simple("weight")
+    decimals = known.decimals("weight")
+    table = quantities.taken_apart(table, {"weight"} - simple, decimals)
     rows = table.select(
-        subject_id=quantities.text(table.subject_id),
+        subject_id=quantities.text(table.subject_id, plain="subject_id" in simple),
         value=quantities.weight(table, decimals),
         stated=stated_unit(table),
     )

@@ -80,8 +80,11 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
     """
     incomplete = conflicts.incomplete_days(cleaned.nutrition)
     entries = cleaned.kept("nutrition").anti_join(incomplete, ["subject_id", "day_number"])
-    food = ibis.coalesce(entries.food, "")
-    named = {category: _names(food, words) for category, words in schema.FOOD_CATEGORIES.items()}
+    # The same foods come again and again: each is looked at once.
+    foods = entries.select(named_food=ibis.coalesce(entries.food, "")).distinct()
+    foods = foods.mutate(**{c: _names(foods.named_food, words) for c, words in schema.FOOD_CATEGORIES.items()})
+    entries = entries.join(foods, ibis.coalesce(entries.food, "") == foods.named_food)
+    named = {category: entries[category] for category in schema.FOOD_CATEGORIES}
     counted = ["potato_energy", *(f"entries_{category}" for category in named)]
     eaten = entries.group_by(_KEY).aggregate(
         days_logged=entries.day_index.nunique().cast("int32"),

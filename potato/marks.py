@@ -49,13 +49,15 @@ def of_kept(remarks: ir.Table, rows: ir.Table) -> ir.Table:
 def listed(flagged: dict[str, list[ir.Table]], remarked: dict[str, ir.Table]) -> tuple[pa.Table, Counts]:
     """Return schema.FLAGS, the first LISTED rows of each file and flag, and the counts of all rows.
 
-    `flagged` holds by family tables in which a row stands once, `remarked` one in which it may stand for two columns.
+    `flagged` holds by family tables in which a row stands once, `remarked` of some families one in which it may stand
+    for two columns.
     """
     counts: Counts = {}
     tables = [schema.FLAGS.arrow().empty_table()]
     for family, parts in flagged.items():
-        for rows in [*parts, remarked[family]]:
-            number = rows.source_row.nunique() if rows is remarked[family] else rows.count()
+        once = [(rows, rows.count()) for rows in parts]
+        several = [(rows, rows.source_row.nunique()) for name, rows in remarked.items() if name == family]
+        for rows, number in [*once, *several]:
             by_flag = rows.group_by(["source_file", "flag"]).aggregate(rows=number)
             found = by_flag.order_by(["source_file", "flag"]).to_pyarrow().to_pylist()
             for row in found:

@@ -27,16 +27,22 @@ def fetch(table: ir.Table) -> list[Row]:
     return found
 
 
-def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: str) -> dict[str, Told]:
+def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: str, *, plain: bool) -> dict[str, Told]:
     """Return for each of the files `names` of a bronze table its order, or None, and the sentence that says why.
+
+    `plain` says that all dates are plain (module plain), which asks for no order.
 
     Raises
     ------
     PotatoError
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
-    odd = table.filter(~table.date.re_search(dates.ISO) & ~is_missing(table.date))
-    spoken = odd.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
+    if plain:
+        return dict.fromkeys(
+            names, (stated, "stated in the study file") if stated else (None, "no date needs an order")
+        )
+    spoken = table.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
+    spoken = spoken.filter(~spoken.date.re_search(dates.ISO) & ~is_missing(spoken.date))
     bare = spoken.mutate(bare=dates.cleaned(spoken.date))
     read = bare.mutate(**dates.readings(bare.bare), free=dates.without_order(bare.bare))
     read = read.mutate(dashed=dates.dashed_short_years(read.bare), tells=(read.dmy.isnull() != read.mdy.isnull()))

@@ -79,10 +79,20 @@ def stripped(column: ir.StringValue) -> ir.StringValue:
     return column.replace("\u00a0", " ").replace("\u202f", " ").strip()
 
 
-def text(column: ir.StringValue) -> ir.StringValue:
-    """Return the text without surrounding blanks; null where it says that the value is missing."""
+def text(column: ir.StringValue, *, plain: bool = False) -> ir.StringValue:
+    """Return the text without surrounding blanks; null where it says that the value is missing.
+
+    `plain` says that all texts of the column are plain (module plain).
+    """
+    if plain:
+        return column.nullif("")
     bare = ibis.ifelse(is_missing(column), ibis.null(str), stripped(column))
-    return ibis.ifelse(column.re_search(_UNUSUAL), bare, column)
+    return ibis.ifelse(is_unusual(column), bare, column)
+
+
+def is_unusual(column: ir.StringValue) -> ir.BooleanValue:
+    """Return whether `text` changes the text: it has surrounding blanks, or says that the value is missing."""
+    return column.re_search(_UNUSUAL)
 
 
 def is_missing(column: ir.StringValue) -> ir.BooleanValue:
@@ -131,7 +141,9 @@ def number(
     units: Mapping[float, tuple[str, ...]],
     factor: float = 1.0,
 ) -> ir.FloatingValue:
-    """Return a column of `taken_apart` as numbers; null where it is none, or two by what is known of its file.
+    """Return a column as numbers; null where it is none, or two by what is known of its file.
+
+    A column that `taken_apart` left alone has plain texts only (module plain).
 
     Parameters
     ----------
@@ -139,6 +151,10 @@ def number(
     units : {factor: names}: what a unit beside the number multiplies it with; another unit makes it unreadable.
     factor : what a number without a unit is multiplied with.
     """
+    fast = table[name].try_cast("float64")
+    fast = fast if factor == 1.0 else fast * factor
+    if f"{name}_core" not in table.columns:
+        return fast
     written, unit = table[f"{name}_core"], table[f"{name}_unit"]
     point, comma = readings(written)
     either = ibis.ifelse(
@@ -148,13 +164,14 @@ def number(
     listed = [(one_of(unit, names), ibis.literal(times)) for times, names in units.items()]
     times = ibis.cases((unit == "", ibis.literal(factor)), *listed, else_=ibis.null("float64"))
     slow = by_file(table.source_file, decimals, choices, ".") * times
-    fast = table[name].try_cast("float64")
-    return ibis.ifelse(written.isnull(), fast if factor == 1.0 else fast * factor, slow)
+    return ibis.ifelse(written.isnull(), fast, slow)
 
 
 def weight(table: ir.Table, decimals: Mapping[str, str]) -> ir.FloatingValue:
-    """Return the column weight of `taken_apart` as written, whatever its unit; stones and pounds as pounds."""
+    """Return the column weight as `number` does, whatever its unit; stones and pounds as pounds."""
     names = {1.0: tuple(name for unit in WEIGHT_UNITS.values() for name in unit)}
+    if "weight_core" not in table.columns:
+        return number(table, "weight", decimals, names)
     written = stripped(table.weight).lower()
     stones, pounds = (written.re_extract(_STONES, group).try_cast("float64") for group in (1, 2))
     imperial = stones * LB_PER_STONE + ibis.coalesce(pounds, 0.0)

@@ -85,16 +85,20 @@ class FeatureEngineer:
         return self.accounts.table()
 
     def _judge(self, family: schema.Family) -> ibis.Table:
-        """Type and judge each row by itself. As one query the rules would read each text again and again."""
+        """Type and judge each row by itself."""
         study = self.settings.study
-        mapping = study.mapping(family.name)
-        expression = cleaning.typed(self.bronze[family.name], family, mapping, study, self.evidence)
-        typed = self.typed[family.name] = self._step(f"typed_{family.name}", expression)
+        mapping, simple = study.mapping(family.name), self.evidence.simple(family.name)
+        typed = cleaning.typed(self.bronze[family.name], family, mapping, study, self.evidence)
+        if cleaning.needs_care(family, mapping, simple):
+            # As one query the rules would read each text again and again.
+            typed = self.typed[family.name] = self._step(f"typed_{family.name}", typed)
         today = ((study.collected_until or dt.date.today()) - dt.date(1970, 1, 1)).days
-        return self._step(f"judged_{family.name}", cleaning.judged(typed, family, mapping, study, today))
+        return self._step(f"judged_{family.name}", cleaning.judged(typed, family, mapping, study, today, simple))
 
     def _settle(self, name: str, rows: ibis.Table, lone: ibis.Table) -> ibis.Table:
         """Set aside what the other rows rule out, and write each group in one way."""
+        if name not in self.settings.study.families():
+            return rows
         mapping = self.settings.study.mapping(name)
         when = "date" if "date" in mapping.columns else "day"
         files = sum(file["family"] == name for file in self.read.values())
@@ -115,22 +119,23 @@ class FeatureEngineer:
         """Return the kept rows that deserve a second look, by family."""
         study, cleaned = self.settings.study, self.cleaned
         kept = {name: rows.filter(rows.reason.isnull()) for name, rows in self.families.items()}
-        off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
-        with engine.one_thread(self.connection):
-            fiber = self.connection.create_table("fiber_off", off, temp=True)
-        # As a table the engine knows that they are few and reads the entries once.
-        alike = self.connection.create_table("alike", repeats.alike(kept["nutrition"], schema.NUTRITION), temp=True)
-        return {
-            "nutrition": marks.of_entries(kept["nutrition"], alike, study.mapping("nutrition")),
-            "weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"]),
-            "fiber": marks.of_totals(fiber),
-        }
+        flagged = {"weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"])}
+        if "nutrition" in study.families():
+            # As a table the engine knows that they are few and reads the entries once.
+            alike = self.connection.create_table("alike", repeats.alike(kept["nutrition"], schema.NUTRITION), temp=True)
+            flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, study.mapping("nutrition"))
+        if "fiber" in study.families():
+            off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
+            with engine.one_thread(self.connection):
+                flagged["fiber"] = marks.of_totals(self.connection.create_table("fiber_off", off, temp=True))
+        return flagged
 
     def _remarked(self) -> dict[str, ibis.Table]:
         """Return the kept rows with values that were read with care, by family."""
         study, remarked = self.settings.study, {}
-        for name, family in schema.FAMILIES.items():
-            remarks = cleaning.remarks(self.typed[name], family, study.mapping(name), study)
+        for name, typed in self.typed.items():
+            simple = self.evidence.simple(name)
+            remarks = cleaning.remarks(typed, schema.FAMILIES[name], study.mapping(name), study, simple)
             remarked[name] = marks.of_kept(remarks, self.families[name])
         return remarked
 

@@ -22,7 +22,7 @@ def told(plan: Plan, study: Study) -> str:
     for name, mapping in study.families().items():
         family = schema.FAMILIES[name]
         rows = cleaning.typed(tables[name], family, mapping, study, known)
-        judged = cleaning.judged(rows, family, mapping, study, today)
+        judged = cleaning.judged(rows, family, mapping, study, today, known.simple(name))
         counts = judged.group_by("reason").aggregate(rows=lambda t: t.count()).to_pyarrow().to_pylist()
         by_reason = {row["reason"]: row["rows"] for row in counts}
         good = by_reason.pop(None, 0)
