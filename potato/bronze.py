@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from potato import lake, rawfiles, rules, schema, settings, unmapped
+from potato import headers, lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
 from potato.manifest import Manifest, Verdict
 from potato.rawfiles import RawFile
@@ -61,6 +63,7 @@ class CSVLoader:
                     nearest=nearest(mapping.files.replace("*", ""), present),
                     hint=f"put the file there, or correct {family}.files in studies/{self.study}.yaml",
                 )
+            _refuse_two_of_a_name(paths, mapping, f"studies/{self.study}.yaml, {family}.subject_from")
             for name, path in sorted(paths.items()):
                 _refuse_link_out(path, raw, name)
                 self.files.append(rawfiles.read_raw(path, name, family, mapping))
@@ -89,7 +92,7 @@ class CSVLoader:
         return pa.table(columns)
 
     def _position(self, file: RawFile, field_: str, name: str) -> int:
-        found = rawfiles.positions(file.header, name)
+        found = headers.positions(file.header, name)
         if len(found) == 1:
             return found[0]
         where = f"studies/{self.study}.yaml, {file.family}.columns.{field_}"
@@ -120,15 +123,15 @@ class CSVLoader:
 
         A file that holds two families is read twice, once for each, and its key says which.
         """
-        names = [file.name for file in self.files]
+        families = Counter(file.name for file in self.files)
         return {
-            file.name if names.count(file.name) == 1 else f"{file.name} ({file.family})": self._entry(file)
+            file.name if families[file.name] == 1 else f"{file.name} ({file.family})": self._entry(file)
             for file in self.files
         }
 
     def _entry(self, file: RawFile) -> dict[str, Any]:
         mapping = self.settings.study.mapping(file.family)
-        used = {i for name in mapping.columns.values() for i in rawfiles.positions(file.header, name)}
+        used = {i for name in mapping.columns.values() for i in headers.positions(file.header, name)}
         return {
             "file": file.name,
             "family": file.family,
@@ -213,6 +216,24 @@ def _refuse_link_out(path: Path, raw: Path, name: str) -> None:
         )
 
 
+def _refuse_two_of_a_name(paths: Mapping[str, Path], mapping: FamilyMapping, where: str) -> None:
+    """Raise when two files, or folders, of one name stand for a person: these may be two people."""
+    if mapping.subject_from is None:
+        return
+    seen: dict[str | None, tuple[Path, str]] = {}
+    for name, path in sorted(paths.items()):
+        place = path if mapping.subject_from == "file" else path.parent
+        first, known = seen.setdefault(mapping.who(path), (place, name))
+        if first != place:
+            raise PotatoError(
+                f"{known} and {name} both name the person {mapping.who(path)!r}.",
+                where=where,
+                expected=f"one {mapping.subject_from} for each person",
+                found=f"{known}, {name}",
+                hint="rename one of them, or give each person a folder of their own and say `subject_from: folder`",
+            )
+
+
 def _said_by_path(path: Path, mapping: FamilyMapping) -> dict[str, str]:
     """Return the fields that are not a column's to say: whose the file is, and which group its folder means."""
     who = mapping.who(path)
@@ -223,8 +244,8 @@ def _said_by_path(path: Path, mapping: FamilyMapping) -> dict[str, str]:
 def _not_used(header: list[str], used: set[int]) -> dict[int, str]:
     """Return the name of each column without a use, by position; equal names are told apart."""
     names = {i: name or f"column {i + 1}" for i, name in enumerate(header) if i not in used}
-    listed = list(names.values())
-    return {i: name if listed.count(name) == 1 else f"{name} (column {i + 1})" for i, name in names.items()}
+    listed = Counter(names.values())
+    return {i: name if listed[name] == 1 else f"{name} (column {i + 1})" for i, name in names.items()}
 
 
 def _listed(header: list[str]) -> str:

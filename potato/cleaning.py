@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from potato import dates, quantities, schema, units
 from potato.dates import DATE_BOUNDS, DAY_BOUNDS
-from potato.evidence import Evidence, stated_unit
+from potato.evidence import Evidence, contradicted, stated_unit
 from potato.quantities import text
 from potato.settings import FamilyMapping, Study, WeightMapping
 
@@ -53,6 +53,8 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
         unit = ibis.coalesce(stated_unit(table), person_unit)
         written = quantities.weight(table, decimals)
         values["_weight"] = written
+        if "unit" in mapping.columns and "weight_unit" in table.columns:
+            values["_two_units"] = contradicted(table)
         values["unit"] = unit
         values["weight_kg"] = ibis.cases((unit == "kg", written), (unit == "lb", written * units.KG_PER_LB))
     for field in family.fields:
@@ -71,7 +73,9 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
         table = table.mutate(date_bare=dates.cleaned(table.date))
         orders = evidence.orders(family.name)
         values["_date"] = table.date_bare
-        values["day_number"] = dates.day_of_date(table.date, table.date_bare, table.source_file, orders).cast("int32")
+        values["day_number"] = dates.day_of_date(
+            table.date, table.date_bare, table.source_file, orders, evidence.doubted(family.name)
+        ).cast("int32")
     else:
         values["day_number"] = dates.day_of_number(table.day, _days_each(mapping))
     return table.select("source_file", "source_row", **values)
@@ -202,8 +206,10 @@ def _day_rules(rows: ir.Table, mapping: FamilyMapping, study: Study, today: int)
         until, past = today, "a date is not in the future"
     if not plain:
         unread = day.isnull()
+        several = unread & dates.has_year_first(raw, rows._date)
         if not study.date_order:
-            rules.append(Rule(unread & dates.has_an_order(rows._date), when, "ambiguous_date", one_way))
+            several |= unread & dates.has_an_order(rows._date)
+        rules.append(Rule(several.fill_null(False), when, "ambiguous_date", one_way))
         rules.append(Rule(unread, when, "unreadable_date", f"a date names a day of the calendar{order}"))
     return [
         *rules,
@@ -226,6 +232,9 @@ def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool, plain:
         known = ", ".join(units.WEIGHT_UNITS["kg"] + units.WEIGHT_UNITS["lb"])
         told = "a weight's unit is told; write `unit: kg` or `unit: lb`, or the person under `unit_by_subject`"
         unknown = rows.unit.notnull() & (rows.unit != "kg") & (rows.unit != "lb")
+        if "_two_units" in rows.columns:
+            one_unit = "the unit beside a weight and the unit column say the same"
+            rules.append(Rule(rows._two_units, name, "unit_contradiction", one_unit))
         if "raw_unit" in rows.columns:
             rules.append(Rule(unknown, "unit", "unknown_unit", f"a unit is one of {known}"))
         rules.append(Rule(rows.unit.isnull(), name, "unit_not_told", told))

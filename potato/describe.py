@@ -35,7 +35,6 @@ from potato.recognise import Recognised, recognise
 from potato.widefiles import Long
 
 Ask = Callable[[Question], str]
-_WORKBOOKS = (".xlsx", ".xls", ".xlsm")
 
 
 def describe(
@@ -83,13 +82,16 @@ def describe(
 
 
 def prompted(question: Question, console: Console) -> str:
-    """Ask at the terminal until the answer is one that can be."""
+    """Ask at the terminal until the answer is one that can be; a choice's number stands for the choice."""
     while True:
-        shown = f" [{'/'.join(question.choices)}]" if question.choices else ""
+        numbered = [f"{n}: {choice}" for n, choice in enumerate(question.choices, start=1)]
+        shown = f" [{', '.join(numbered)}]" if numbered else ""
         shown += f" ({question.default})" if question.default else ""
         answer = console.input(f"{question.text}{shown} ", markup=False).strip() or question.default or ""
         if answer and (not question.choices or answer in question.choices):
             return answer
+        if answer.isdecimal() and 1 <= int(answer) <= len(question.choices):
+            return question.choices[int(answer) - 1]
 
 
 def _target(root: Path, name: str, *, force: bool) -> Path:
@@ -147,7 +149,7 @@ def survey(folder: Path, console: Console) -> list[FileLook]:
         )
     names = layouts.data_files(folder)
     if not names:
-        books = sorted(p.name for p in folder.rglob("*") if p.suffix.lower() in _WORKBOOKS)
+        books = refusals.workbooks(folder)
         raise PotatoError(
             f"{folder} has no CSV file.",
             where=str(folder),
@@ -238,6 +240,9 @@ def _answered(answers: Answers, question: Question, answer: str) -> Answers:
     family = question.key.removeprefix("files.")
     if family != question.key:
         return replace(answers, files={**answers.files, family: answer})
+    if question.key.startswith("map."):
+        _, named, field = question.key.split(".")
+        return replace(answers, maps=answers.maps | {named: answers.maps.get(named, {}) | {field: answer}})
     if question.key == "weight_unit":
         return replace(answers, weight_unit=answer)
     if question.key == "date_order":

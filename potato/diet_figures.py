@@ -76,19 +76,22 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         + zero_line()
         + p9.geom_point(color="#0072B2", alpha=0.35, size=1.5, stroke=0)
         + p9.geom_line(p9.aes("x", "mean"), means, inherit_aes=False, color=INK, size=0.6, linetype="dashed")
-        + p9.geom_linerange(p9.aes(x="x", ymin="low", ymax="high"), means, inherit_aes=False, size=1, color=INK)
+        + p9.geom_linerange(
+            p9.aes(x="x", ymin="low", ymax="high"), means.dropna(subset=["low"]), inherit_aes=False, size=1, color=INK
+        )
         + p9.geom_point(p9.aes("x", "mean"), means, inherit_aes=False, size=3, shape="D", color=INK)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x=f"{term.axis}, this week", y="Weight change into the next week, kg")
         + look()
     )
     low, high = means.iloc[0], means.iloc[-1]
+    within = f" with {confidence:.0%} intervals" if means["low"].notna().any() else ""
     return Figure(
         "dose-response",
         "intake",
         f"{term.label} and the change that follows",
         f"Each dot is a person-week. Diamonds are means of {len(means)} equally large sets of person-weeks"
-        f" with {confidence:.0%} intervals, before anything else is taken into account.",
+        f"{within}, before anything else is taken into account.",
         f"Scatter of {words.count(len(data), 'person-week')}. Mean change {words.kg(low['mean'], '+.2f')}"
         f" where {term.axis.lower()} is about {low['x']:.2f}, {words.kg(high['mean'], '+.2f')} where it is"
         f" about {high['x']:.2f}.",

@@ -35,12 +35,14 @@ def intake_weekly(weekly: pd.DataFrame) -> Table:
         Column("potato_energy_share", "Potato share", ".0%"),
     )
     shown, which = thinned(table)
+    shown_columns: tuple[Column, ...] = columns
     caption = "Means over people with a diary in that week; each person's values are per logged day."
     if logged["subject_id"].nunique() == 1:
+        shown_columns = tuple(c for c in columns if c.name != "n")
         caption = "The values of the one person who kept a diary, per logged day."
     caption += which
     title, dataset = "Intake by week", "silver/weekly_features"
-    return build("intake-weekly", "intake", title, caption, dataset, filled(columns, table), shown)
+    return build("intake-weekly", "intake", title, caption, dataset, filled(shown_columns, table), shown)
 
 
 def food_categories(weekly: pd.DataFrame) -> Table:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import PurePosixPath
 from typing import Any
+
+from potato.markdown import html
 
 WIDTH = 644
 _PER_ROW = 4
@@ -88,7 +89,7 @@ def draw(manifests: Mapping[str, Mapping[str, Any]]) -> str:
     tip = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"'
     parts = [
         f'<svg class="lineage" {frame} xmlns="http://www.w3.org/2000/svg">',
-        f'<title id="lineage-title">{escape(describe(manifests))}</title>',
+        f'<title id="lineage-title">{html(describe(manifests))}</title>',
         f'<defs><marker id="lineage-tip" {tip}><path d="M0 0 8 4 0 8z" class="tip"/></marker></defs>',
     ]
     titles = []
@@ -177,8 +178,8 @@ def _box(box: Node) -> str:
     else:
         below = "" if box.rows is None else f"{box.rows:,} rows"
     middle = box.x + _BOX[0] / 2
-    lines = [f'<text x="{middle:g}" y="{box.y + (20 if below else 28):g}">{escape(shown)}</text>']
+    lines = [f'<text x="{middle:g}" y="{box.y + (20 if below else 28):g}">{html(shown)}</text>']
     if below:
-        lines.append(f'<text class="small" x="{middle:g}" y="{box.y + 37:g}">{escape(below)}</text>')
+        lines.append(f'<text class="small" x="{middle:g}" y="{box.y + 37:g}">{html(below)}</text>')
     frame = f'<rect class="{box.layer}" x="{box.x:g}" y="{box.y:g}" width="{_BOX[0]}" height="{_BOX[1]}" rx="6"/>'
-    return f"<g><title>{escape(box.name)}</title>{frame}{''.join(lines)}</g>"
+    return f"<g><title>{html(box.name)}</title>{frame}{''.join(lines)}</g>"

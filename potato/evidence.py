@@ -18,12 +18,23 @@ from potato import orders, plain, quantities, schema
 from potato.orders import Row, fetch
 from potato.quantities import UNDECIDED, one_of
 from potato.settings import FamilyMapping, Study, WeightMapping
-from potato.units import KG_BELOW, LB_ABOVE, WEIGHT_UNITS
+from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE, WEIGHT_UNITS
+
+_THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\b"
+_DECIMALS = r"^\s*[-+~]?(\d*\.(\d{1,2}|\d{4,})|0*\.\d+|(0|[1-9]\d{3})\d*\.\d+)\b"
+_OVER_99 = r"^\s*[-+]?[1-9]\d{2,}\s*([A-Za-z].*)?$"
+
+# Nobody's weights differ by more within a study, and a kilogram has 2.2 pounds: beyond it lies another unit.
+MOST_CHANGE = 1.7
+_BODY = (25.0, 700.0)  # of kg or lb: what lies outside is mistyped and tells nothing of a unit
 
 
 @dataclass(frozen=True)
 class FileEvidence:
-    """How one file of a family is read: None where nothing decides; each *_evidence is a sentence."""
+    """How one file of a family is read: None where nothing decides; each *_evidence is a sentence.
+
+    doubted says that the file's dates with a four-digit year in front may be year, day, month.
+    """
 
     family: str
     source_file: str
@@ -31,6 +42,7 @@ class FileEvidence:
     date_evidence: str
     decimal: str | None
     decimal_evidence: str
+    doubted: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,10 @@ class Evidence:
     def orders(self, family: str) -> dict[str, str]:
         """Return {file: order of dates or UNDECIDED} of a family."""
         return {f.source_file: f.date_order or UNDECIDED for f in self.files if f.family == family}
+
+    def doubted(self, family: str) -> list[str]:
+        """Return the files of a family whose dates with a four-digit year in front may be year, day, month."""
+        return [f.source_file for f in self.files if f.family == family and f.doubted]
 
     def decimals(self, family: str) -> dict[str, str]:
         """Return {file: decimal mark or UNDECIDED} of a family."""
@@ -90,14 +106,14 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
         # Where a comma may mark the decimals, a point may not.
         pointed = all(mark == "." for mark, _ in decimals.values())
         plains[name] = simple if pointed else simple.difference(_numeric(schema.FAMILIES[name], mapping))
-        told = {}
+        told: dict[str, orders.Told] = {}
         if "date" in mapping.columns:
             told = orders.of_files(table, decimals, study.date_order, name, plain="date" in simple)
-        no_dates = (None, "the study counts days")
+        no_dates = orders.Told(None, orders.DAY_NUMBERS)
         for source_file in sorted(decimals):
-            order, why = told.get(source_file, no_dates)
+            of_dates = told.get(source_file, no_dates)
             mark, because = decimals[source_file]
-            files.append(FileEvidence(name, source_file, order, why, mark, because))
+            files.append(FileEvidence(name, source_file, of_dates.order, of_dates.why, mark, because, of_dates.doubted))
     of_files = Evidence(files, [], plains)
     weights = bronze["weight"].filter(bronze["weight"].fault.isnull())
     return replace(of_files, units=_units(weights, study.weight, of_files))
@@ -116,7 +132,8 @@ def _decimals(
         files = fetch(table.select("source_file").distinct())
         why = "no number has a comma" if names else "no column of numbers is used"
         stated = (mapping.decimal, "stated in the study file") if mapping.decimal and names else None
-        return {row["source_file"]: stated or (".", why) for row in files}
+        told = {row["source_file"]: stated or (".", why) for row in files}
+        return told if mapping.decimal else told | _maybe_thousands(table, names)
     totals = table.group_by("source_file").aggregate(
         # Most files have no comma in a number: nothing else has to be looked at.
         odd=_any([_may_have_comma(table[name]) for name in names if name not in simple]).any(),
@@ -132,7 +149,37 @@ def _decimals(
             found[row["source_file"]] = _mark(counted[row["source_file"]])
         else:
             found[row["source_file"]] = (".", "no number has a comma")
-    return found
+    pointed = [name for name, (mark, _) in found.items() if mark == "."]
+    thousands = _maybe_thousands(table, names)
+    return found | {name: told for name, told in thousands.items() if name in pointed}
+
+
+def _maybe_thousands(table: ir.Table, names: list[str]) -> dict[str, tuple[None, str]]:
+    """Return the files whose points may set thousands apart: three digits after each, beside whole numbers over 99.
+
+    1.850 beside 950 is 1850 as well as 1.85.
+    """
+    # In most files a glance finds one or two decimals; words such as n.a. sort after the digits.
+    some = [table[name] for name in names]
+    clear = _any([(text < ":") & (text.like("%._") | text.like("%.__")) for text in some])
+    pointed = _any([text.contains(".") for text in some])
+    looked = table.group_by("source_file").aggregate(clear=clear.any(), pointed=pointed.any())
+    files = [row["source_file"] for row in fetch(looked) if row["pointed"] and not row["clear"]]
+    if not files:
+        return {}
+    table = table.filter(table.source_file.isin(files))
+    texts = [table[name] for name in names]
+    alike = [ibis.ifelse(text.re_search(_THREE_DIGITS), text, ibis.null(str)) for text in texts]
+    found = table.group_by("source_file").aggregate(
+        clear=_any([text.re_search(_DECIMALS) for text in texts]).any(),
+        whole=_any([text.re_search(_OVER_99) for text in texts]).any(),
+        example=ibis.coalesce(*alike).min(),
+    )
+    return {
+        row["source_file"]: (None, f"decimals or thousands, nothing tells which: such as {row['example'].strip()[:40]}")
+        for row in fetch(found)
+        if row["example"] and row["whole"] and not row["clear"]
+    }
 
 
 def _any(values: list[ir.BooleanValue]) -> ir.BooleanValue:
@@ -201,11 +248,20 @@ def stated_unit(table: ir.Table) -> ir.StringValue:
     )
 
 
+def contradicted(table: ir.Table) -> ir.BooleanValue:
+    """Return whether the unit beside a weight and the unit column say kg and lb of one row; `table` is taken apart."""
+    beside, column = table.weight_unit, quantities.text(table.unit).lower()
+    kg, lb = WEIGHT_UNITS["kg"], WEIGHT_UNITS["lb"]
+    pounds = one_of(beside, lb) | quantities.is_stones(table.weight)
+    return ((one_of(beside, kg) & one_of(column, lb)) | (pounds & one_of(column, kg))).fill_null(False)
+
+
 def _units(table: ir.Table, mapping: WeightMapping, known: Evidence) -> list[UnitEvidence]:
     """Return for each person the unit of weights that state none.
 
     The evidence, in order: what the study file says of the person, the one unit that the person's other rows state,
-    the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE.
+    the study's unit, and the median of the person's unstated values against KG_BELOW and LB_ABOVE. What rows or values
+    tell counts only where MOST_CHANGE holds among the unstated values, and between them and the stated ones.
     """
     simple = known.simple("weight")
     decimals = known.decimals("weight")
@@ -218,11 +274,15 @@ def _units(table: ir.Table, mapping: WeightMapping, known: Evidence) -> list[Uni
     rows = rows.filter(rows.subject_id.notnull())
     unstated = ibis.ifelse((rows.value > 0) & rows.stated.isnull(), rows.value, ibis.null("float64"))
     rows = rows.mutate(unstated=unstated)
+    body = ibis.ifelse(rows.unstated.between(*_BODY), rows.unstated, ibis.null("float64"))
     people = rows.group_by("subject_id").aggregate(
         median=rows.unstated.median(),
         lightest=rows.unstated.min(),
         heaviest=rows.unstated.max(),
+        low=body.min(),
+        high=body.max(),
         **{unit: (rows.stated == unit).fill_null(False).sum() for unit in WEIGHT_UNITS},
+        stated_kg=ibis.cases((rows.stated == "kg", rows.value), (rows.stated == "lb", rows.value * KG_PER_LB)).median(),
     )
     return [_unit(person, mapping) for person in fetch(people.order_by("subject_id"))]
 
@@ -237,15 +297,26 @@ def _unit(person: Row, mapping: WeightMapping) -> UnitEvidence:
     elif len(stated) == 1:
         # Values that speak of the other unit are not what the other rows state: nothing is told.
         against = median is not None and _unit_of_values(person) not in (None, stated[0])
-        unit, evidence = (None, None) if against else (stated[0], "row")
+        unit, evidence = (None, None) if against or not _fits(person, stated[0]) else (stated[0], "row")
     elif mapping.unit in WEIGHT_UNITS:
         unit, evidence = mapping.unit, "study"
     elif median is None:
         unit, evidence = None, "row" if stated else None
     else:
         unit = _unit_of_values(person) if mapping.unit == "detect" else None
+        unit = unit if unit and _fits(person, unit) else None
         evidence = "values" if unit else None
     return UnitEvidence(who, unit, evidence, median, person["lightest"], person["heaviest"])
+
+
+def _fits(person: Row, unit: str) -> bool:
+    """Return whether a person's unstated weights, read in a unit, fit each other and the stated ones."""
+    if person["low"] is not None and person["high"] > MOST_CHANGE * person["low"]:
+        return False
+    if person["median"] is None or not person["stated_kg"]:
+        return True
+    ratio = person["median"] * (KG_PER_LB if unit == "lb" else 1) / person["stated_kg"]
+    return bool(1 / MOST_CHANGE <= ratio <= MOST_CHANGE)
 
 
 def _unit_of_values(person: Row) -> str | None:

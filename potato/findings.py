@@ -15,7 +15,8 @@ def show(plan: Plan, console: Console) -> None:
     for family, planned in plan.families.items():
         files = planned.layout.names
         listed = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-        title = Text(f"{family}: {planned.layout.pattern} ({listed})")
+        pattern = planned.layout.pattern
+        title = Text(f"{family}: {pattern}" if files == [pattern] else f"{family}: {pattern} ({listed})")
         table = Table(title=title, title_justify="left")
         for heading in ("field", "column", "unit", "evidence"):
             table.add_column(heading, overflow="fold")

@@ -6,7 +6,9 @@ from potato.errors import PotatoError, nearest
 from potato.looks import FileLook
 from potato.plans import Answers
 from potato.schema import FAMILIES
+from potato.synonyms import COUNTED_WORDS, key
 
+NO_DAYS = COUNTED_WORDS[30] | {"visit", "visits", "visite", "besuch", "session", "timepoint"}
 LEFT_OUT = ("", "-")  # for a day: the column is no time point
 
 
@@ -96,6 +98,14 @@ def refuse_unknown_maps(files: list[FileLook], answers: Answers) -> None:
                     found=f"{family}.{field}",
                     nearest=nearest(f"{family}.{field}", known),
                     hint="type `--map FAMILY.FIELD=COLUMN`, such as `--map weight.weight=Gewicht`",
+                )
+            if field == "day" and set(key(column).split("_")) & NO_DAYS:
+                raise PotatoError(
+                    f"The column {column!r} does not count days or weeks.",
+                    where=f"--map {family}.{field}={column}",
+                    expected="a column of day numbers or of week numbers",
+                    found="months or visits, of which nobody can tell the day",
+                    hint="add a column `day` with the days since the start to the file, then name that",
                 )
             if column and not any(file.column(column) for file in files):
                 raise PotatoError(

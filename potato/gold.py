@@ -173,7 +173,8 @@ class ModelingPipeline:
         recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
-        if sample.covariates and sample.n_obs >= 12:
+        # The weeks of one person are too few and too alike for means of sets of weeks.
+        if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(
                 diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
             )
@@ -181,16 +182,16 @@ class ModelingPipeline:
             self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
 
     def _tables(self) -> None:
-        confidence, by_week = self.options.confidence, self.by_week
+        confidence, by_week, alone = self.options.confidence, self.by_week, len(self.people) == 1
         if len(self.groups) > 1:
             by_week = pd.concat([by_week, self.everyone.assign(group="All")], ignore_index=True)
         made = [weight_tables.cohort_groups(self.people, self.groups, confidence)]
         if self.slopes is not None and len(self.slopes):
-            made.append(weight_tables.condition_slopes(self.slopes, confidence))
+            made.append(weight_tables.condition_slopes(self.slopes, confidence, alone))
         else:
             made.append(weight_tables.group_weeks(self.weights, confidence))
         if len(by_week):
-            made.append(weight_tables.weekly_change(by_week, confidence))
+            made.append(weight_tables.weekly_change(by_week, confidence, alone))
         if self.compared is not None:
             made.append(sensitivity.table(self.compared))
         if narrative.recorded(self.weekly):

@@ -34,6 +34,10 @@ def food_column(file: FileLook) -> list[Match]:
     foods = sum(bool(words.search(text)) for text in column.values) >= 0.1 * len(column.values)
     if key(column.name) in _COULD_BE_ANYTHING and not (nutrients or foods):
         return []
+    served = any(said.field in ("meal", "amount_g", "unit") for c in file.columns for said in named(c.name))
+    # A few names that come back all the time, of nothing that is served: people.
+    if key(column.name) == "name" and not (foods or served) and len(column.distinct) <= 0.2 * len(column.values):
+        return []
     return [Match("food", column.name, None, f"its name, and {column.told()}")]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
+from potato import filenames
 from potato.errors import PotatoError
 from potato.matches import Match
 from potato.recognise import Recognised
@@ -154,17 +155,27 @@ def one_person_each(layout: Layout) -> tuple[str, str] | None:
 
     Returns
     -------
-    (file or folder, evidence); None where the files are one person's, such as the months of an export.
+    (file or folder, evidence); None where the names may be those of parts, such as the weeks of an export.
     """
     paths = [PurePosixPath(name) for name in layout.names]
     if len(paths) < 2:
         return None
     stems, parents = [path.stem for path in paths], [path.parent.name for path in paths]
-    if len(set(stems)) == len(stems) and not all(_YEAR.search(stem) for stem in stems):
+    if len(set(stems)) == len(stems) and filenames.people(stems):
         return "file", f"{len(paths)} files of equal columns, named {', '.join(stems[:3])}"
-    if len(set(parents)) > 1 and all(parents):
+    alike = len(set(stems)) < len(stems) or filenames.one(stems)
+    if alike and len(set(parents)) > 1 and all(parents) and filenames.people(set(parents)):
         return "folder", f"{len(set(parents))} folders with equal files, named {', '.join(sorted(set(parents))[:3])}"
     return None
+
+
+def parts_or_people(layout: Layout) -> str | None:
+    """Return names that may be of the parts of one person's files or of several people; None where they are parts."""
+    names = [PurePosixPath(name).with_suffix("").as_posix() for name in layout.names]
+    dated = all(_YEAR.search(name) for name in names)
+    if len(names) < 2 or (dated and filenames.one(names)):
+        return None
+    return ", ".join(names[:4])
 
 
 def a_group_each(layout: Layout) -> bool:
@@ -178,8 +189,8 @@ def rows_of_one_day(layout: Layout) -> str | None:
     when = layout.fields["date" if "date" in layout.fields else "day"].column
     for member in layout.members:
         column = member.file.column(when)
-        if column and len(column.distinct) <= 0.5 * len(column.values):
-            return f"{member.file.name} has {len(column.values)} rows for {len(column.distinct)} days"
+        if column and len(set(column.days)) <= 0.5 * len(column.days):
+            return f"{member.file.name} has {len(column.days)} rows for {len(set(column.days))} days"
     return None
 
 

@@ -27,6 +27,7 @@ _DATES = (
     re.compile(_WEEKDAY + r"[a-z]{3,9}\.? \d{1,2},? \d{4}(,?[T ].*)?$", re.IGNORECASE),
     re.compile(r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"),
 )
+_TIME_OF_DAY = re.compile(r"(?:T|,?\s+)\d{1,2}:\d{2}.*$", re.IGNORECASE)
 _SERIAL = re.compile(r"^[2-5]\d{4}(\.\d+)?$")
 _NUMBER = re.compile(
     r"^(?:~|≈|ca\.?|about)?\s*([-+]?(?:\d[\d.,' \u00a0]*|\.\d+)(?:e[-+]?\d+)?)\s*([a-z]{1,9}\.?)?$", re.IGNORECASE
@@ -110,6 +111,17 @@ class Column:
     def distinct(self) -> list[str]:
         """The different values, in order of first appearance."""
         return list(dict.fromkeys(self.values))
+
+    @cached_property
+    def every_day(self) -> list[str]:
+        """Each row's calendar day as it is written: a date without its time of day; nothing where there is none."""
+        stripped = [_TIME_OF_DAY.sub("", (text or "").strip()) for text in self.texts]
+        return [text.partition(".")[0] if _SERIAL.match(text) else text for text in stripped]
+
+    @property
+    def days(self) -> list[str]:
+        """The calendar days of the rows that have one, in file order."""
+        return [day for day in self.every_day if day.casefold() not in MISSING]
 
     @property
     def spread(self) -> tuple[float, float] | None:

@@ -12,6 +12,10 @@ from pathlib import Path
 from potato import lake
 from potato.errors import PotatoError
 
+IMPORTED = "import.json"  # what an import of workbooks read and did not read
+LISTS = (IMPORTED, "summary.csv", "beyond_horizon.csv")
+"""Files that the import of workbooks writes for people to read; no family of a study does."""
+
 
 def refuse_overwriting(source: Path, name: str, root: Path, ours: Iterable[str], *, force: bool) -> None:
     """Refuse to write data/raw/NAME and studies/NAME.yaml over what is not to be lost.

@@ -17,6 +17,7 @@ PATHS = {
     "silver": "data/silver/manifest.json",
     "gold": "data/gold/reports/manifest.json",
 }
+LEDGERS = {"bronze": "data/bronze/ledger.json", "silver": "data/silver/ledger.json"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,13 @@ class Manifest:
         }
 
     def write(self) -> Path:
-        """Write the manifest where the stage looks for it and return its path."""
+        """Write the manifest where the stage looks for it and return its path; the layer's ledger is written before.
+
+        The ledger is what proves that no row was lost: its fingerprint is kept as those of the datasets are.
+        """
         path = lake.output(PATHS[self.stage])
         content = asdict(self) | {"code": code_fingerprint(lake.root(), self.stage)}
+        if self.stage in LEDGERS:
+            content["ledger"] = lake.fingerprint(lake.output(LEDGERS[self.stage]))
         lake.write_json(path, content)
         return path

@@ -152,7 +152,7 @@ def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, people: pd.Data
 
     def told(row: Any) -> str:
         n = words.people(int(row["n"]))
-        within = f" ({words.interval(row['low'], row['high'])} kg, {n})" if row["n"] > 1 else f" ({n})"
+        within = f" ({words.interval(row['low'], row['high'])} kg, {n})" if pd.notna(row["low"]) else f" ({n})"
         return f"{words.kg(row['mean'])} in week {int(row['study_week'])}{'' if alone else within}"
 
     what = "change" if alone else "mean change"
@@ -163,7 +163,7 @@ def courses(everyone: pd.DataFrame, slopes: pd.DataFrame | None, people: pd.Data
         return f"{text} {conditions(slopes)}".strip()
     else:
         text = f"Against the week before, the {what} lay between {told(lowest)} and {told(highest)}."
-    text += f" In brackets are {confidence:.0%} intervals." if lowest["n"] > 1 else ""
+    text += f" In brackets are {confidence:.0%} intervals." if pd.notna(lowest["low"]) else ""
     return f"{text} {conditions(slopes)}".strip()
 
 
@@ -236,9 +236,14 @@ def recorded(weekly: pd.DataFrame) -> bool:
 
 
 def cautions(training: Training) -> list[str]:
-    """Return why models were left out or must be read with care, each reason once."""
+    """Return why models were left out or must be read with care, each reason once.
+
+    What models say of a single covariate is told only where there are models.
+    """
     told: dict[str, str] = {}
     for finding in training.findings:
+        if training.coefficients.empty and finding.check in ("covariate_recorded", "covariate_varies"):
+            continue
         if finding.verdict == "caution":
             told.setdefault(finding.check if finding.check == "enough_people" else finding.sentence, finding.sentence)
     return list(told.values())
@@ -257,7 +262,7 @@ def conditions(slopes: pd.DataFrame | None) -> str:
         return ""
     parts = [
         f"{words.number(r.mean, '+.2f')} kg per week under “{plain(str(r.condition))}”"
-        + (f" ({words.interval(r.low, r.high, '+.2f')})" if r.n > 1 else "")
+        + (f" ({words.interval(r.low, r.high, '+.2f')})" if pd.notna(r.low) else "")
         for r in words.rows(slopes)
     ]
     return f"By condition, weight changed by {words.listed(parts)}."

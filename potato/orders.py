@@ -1,9 +1,9 @@
-"""The order of day, month and year in each file, told by its dates: a part over 12, else the steps between rows."""
+"""The order of day, month and year in each file, told by its dates: a part over 12, else steps of years."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import ibis.expr.types as ir
@@ -12,13 +12,31 @@ from potato import dates
 from potato.errors import PotatoError
 from potato.quantities import is_missing, text
 
-_STEP_DAYS = 3
+_FEW_DAYS, _A_YEAR = 31, 300
 _STEPS_NEEDED = 3
-_MOST_STEPS, _FEW_STEPS = 0.8, 0.2
 _CLEARLY_FEWER = 0.9
 
+YEAR_FIRST = "each date begins with its year, as in 2022-05-01"
+NOT_NEEDED = "each date tells its own order: it begins with the year, names the month or is a serial number"
+DAY_NUMBERS = "the study counts days"
+ALIKE = "every order reads each date alike"
+NEEDLESS = {
+    YEAR_FIRST: "year first",
+    NOT_NEEDED: "each date tells",
+    ALIKE: "each date tells",
+    DAY_NUMBERS: "day numbers",
+}
+"""What no order has to be told for: the sentence that says why, and the word for a table."""
+
 Row = dict[str, Any]
-Told = tuple[str | None, str]
+
+
+class Told(NamedTuple):
+    """A file's order of dates or None, the sentence that says why, and whether its year, month, day is in doubt."""
+
+    order: str | None
+    why: str
+    doubted: bool = False
 
 
 def fetch(table: ir.Table) -> list[Row]:
@@ -38,64 +56,101 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     if plain:
-        return dict.fromkeys(
-            names, (stated, "stated in the study file") if stated else (None, "no date needs an order")
-        )
+        return dict.fromkeys(names, Told(stated, "stated in the study file") if stated else Told(None, YEAR_FIRST))
     spoken = table.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
-    spoken = spoken.filter(~spoken.date.re_search(dates.ISO) & ~is_missing(spoken.date))
-    bare = spoken.mutate(bare=dates.cleaned(spoken.date))
-    read = bare.mutate(**dates.readings(bare.bare), free=dates.without_order(bare.bare))
-    read = read.mutate(dashed=dates.dashed_short_years(read.bare), tells=(read.dmy.isnull() != read.mdy.isnull()))
-    ordered = read.filter(read.free.isnull() & (read.dmy.notnull() | read.mdy.notnull() | read.ymd.notnull()))
-    n = ordered.n
-    counts = {
-        row["source_file"]: row
-        for row in fetch(
-            ordered.group_by("source_file").aggregate(
-                n=n.sum(),
-                **{order: ibis.ifelse(ordered[order].notnull(), n, 0).sum() for order in dates.ORDERS},
-                dashed=ordered.dashed.any(),
-                example=ibis.ifelse(ordered.tells, ordered.date, ibis.null(str)).min(),
-                some=ordered.date.min(),
-            )
-        )
-    }
+    spoken = spoken.filter(~is_missing(spoken.date)).mutate(bare=dates.cleaned(spoken.date))
+    counts = _counts(spoken)
+    doubts = {} if stated == "ymd" else _doubts(spoken)
     if stated:
         _refuse_wrong_date_order(table, counts, stated, f"the study file, {family}.columns.date")
-        return dict.fromkeys(names, (stated, "stated in the study file"))
-    open_files = [name for name, row in counts.items() if len(_candidates(row)) > 1]
-    steps = _steps(table, open_files) if open_files else {}
-    return {
-        name: _order(counts[name], steps.get(name, {})) if name in counts else (None, "no date needs an order")
-        for name in names
-    }
+        told = dict.fromkeys(names, Told(stated, "stated in the study file"))
+    else:
+        open_files = [name for name, row in counts.items() if "ymd" in _candidates(row) and len(_candidates(row)) > 1]
+        steps = _steps(table, open_files) if open_files else {}
+        told = {
+            name: _order(counts[name], steps.get(name, {})) if name in counts else Told(None, NOT_NEEDED)
+            for name in names
+        }
+    return {name: _doubted(found, name in counts, doubts.get(name)) for name, found in told.items()}
+
+
+def _counts(spoken: ir.Table) -> dict[str, Row]:
+    """Return for each file with dates that ask for an order how many are dates in each, and examples that tell."""
+    read = spoken.filter(spoken.bare.notnull())
+    read = read.mutate(**dates.readings(read.bare), free=dates.without_order(read.bare))
+    ordered = read.filter(read.free.isnull() & (read.dmy.notnull() | read.mdy.notnull() | read.ymd.notnull()))
+    ordered = ordered.mutate(
+        short=dates.has_short_year(ordered.bare),
+        single=dates.only_reading({order: ordered[order] for order in dates.ORDERS}).notnull(),
+        alone=sum((ordered[order].notnull().cast("int8") for order in dates.ORDERS), ibis.literal(0)) == 1,
+    )
+    n = ordered.n
+
+    def counted(which: ir.BooleanValue) -> ir.IntegerScalar:
+        return ibis.ifelse(which, n, 0).sum()
+
+    def example(which: ir.BooleanValue) -> ir.StringScalar:
+        return ibis.ifelse(which, ordered.date, ibis.null(str)).min()
+
+    found = ordered.group_by("source_file").aggregate(
+        n=n.sum(),
+        **{order: counted(ordered[order].notnull()) for order in dates.ORDERS},
+        short=counted(ordered.short),
+        several=counted(~ordered.single),
+        swapped=counted((ordered.dmy != ordered.mdy).fill_null(False)),
+        tells=example(ordered.alone),
+        year_last=example(ordered.short & ordered.ymd.isnull()),
+        open=example(~ordered.single),
+        some=ordered.date.min(),
+    )
+    return {row["source_file"]: row for row in fetch(found)}
 
 
 def _candidates(row: Row) -> list[str]:
-    return [order for order in dates.ORDERS if row[order] == row["n"]]
+    """Return the orders in which all of a file's dates can be read; a four-digit year says nothing of ymd."""
+    able = [order for order in ("dmy", "mdy") if row[order] == row["n"]]
+    return [*able, "ymd"] if row["short"] and row["ymd"] == row["short"] else able
 
 
 def _order(row: Row, steps: Row) -> Told:
-    """Return the order that the parts of a file's dates allow, or that gives steps of days from row to row."""
+    """Return the order that the parts of a file's dates allow; between years in front and last, steps may decide."""
     able = _candidates(row)
-    some = (row["example"] or row["some"]).strip()[:40]
-    if not able:
-        return None, f"the dates contradict each other ({some}): each needs a part over 12"
-    if steps.get("steps", 0) >= _STEPS_NEEDED and len(able) > 1:
-        share = {order: steps[order] / steps["steps"] for order in able}
-        best = max(able, key=lambda order: share[order])
-        if share[best] >= _MOST_STEPS and all(share[o] <= _FEW_STEPS for o in able if o != best):
-            told = f"read {best}, {share[best]:.0%} of a person's successive dates lie within {_STEP_DAYS} days"
-            return best, f"{told}; read otherwise at most {max(share[o] for o in able if o != best):.0%}"
-    if not row["dashed"] and len(able) > 1:
-        able = [order for order in able if order != "ymd"]
+    some = _shown(row["open"] or row["some"])
+    if not able or (able == ["ymd"] and row["ymd"] < row["n"]):
+        return Told(None, f"the dates contradict each other ({some}): each needs a part over 12")
+    if not row["several"] and len(able) > 1:
+        return Told(None, ALIKE)
     if len(able) == 1:
-        return able[0], f"a part over 12 tells the order, as in {some}"
-    return None, f"{row['n']:,} dates such as {some} read in more than one way, and nothing tells which"
+        if row["tells"]:
+            return Told(able[0], f"a part over 12 tells the order, as in {_shown(row['tells'])}")
+        return Told(able[0], "no other order makes a day of the calendar of each date")
+    untold = Told(None, f"{row['several']:,} dates such as {some} read in more than one way, and nothing tells which")
+    last = [order for order in able if order != "ymd"]
+    # Daily dates in one of dmy and mdy are monthly in the other: no step decides between these two.
+    of_last = last[0] if len(last) == 1 or not row["swapped"] else None
+    if "ymd" not in able:
+        return Told(of_last, f"the year comes last, as in {_shown(row['year_last'])}") if of_last else untold
+    if steps.get("steps", 0) < _STEPS_NEEDED:
+        return untold
+    by_last = [steps[order] for order in last]
+    if row["ymd"] == row["n"] and steps["ymd"] <= _FEW_DAYS and min(by_last) >= _A_YEAR:
+        return Told("ymd", _by_steps("ymd", steps["ymd"], min(by_last)))
+    if of_last and max(by_last) <= _FEW_DAYS and steps["ymd"] >= _A_YEAR:
+        return Told(of_last, _by_steps(of_last, max(by_last), steps["ymd"]))
+    return untold
+
+
+def _by_steps(order: str, few: float, many: float) -> str:
+    told = f"read {order}, the median step between a person's successive dates, in days, is {few:,.0f}"
+    return f"{told}; read otherwise at least {many:,.0f}"
+
+
+def _shown(date: str) -> str:
+    return date.strip()[:40]
 
 
 def _steps(table: ir.Table, files: list[str]) -> dict[str, Row]:
-    """Return for each file how many steps a person's successive dates make, and how many are of a few days."""
+    """Return for each file how many steps a person's successive two-digit years make, and the median in each order."""
     rows = table.filter(table.source_file.isin(files)).select("source_file", "source_row", "subject_id", "date")
     window = ibis.window(group_by=["source_file", "subject_id"], order_by="source_row")
     lagged = rows.mutate(before=rows.date.lag().over(window))
@@ -104,12 +159,38 @@ def _steps(table: ir.Table, files: list[str]) -> dict[str, Row]:
     moved = moved.mutate(bare=dates.cleaned(moved.date), bare_before=dates.cleaned(moved.before))
     now, before = dates.readings(moved.bare), dates.readings(moved.bare_before)
     moved = moved.mutate(**{order: (now[order] - before[order]).abs() for order in dates.ORDERS})
-    moved = moved.filter(moved.dmy.notnull() | moved.mdy.notnull() | moved.ymd.notnull())
+    moved = moved.filter(moved.ymd.notnull())
     found = moved.group_by("source_file").aggregate(
-        steps=moved.count(),
-        **{order: (moved[order] <= _STEP_DAYS).fill_null(False).sum() for order in dates.ORDERS},
+        steps=moved.count(), **{order: moved[order].median() for order in dates.ORDERS}
     )
     return {row["source_file"]: row for row in fetch(found)}
+
+
+def _doubts(spoken: ir.Table) -> dict[str, str]:
+    """Return for each file whose dates with a four-digit year in front may be year, day, month one that tells it.
+
+    Such a date is 2022-13-05. A few beside many such as 2022-05-13 are slips.
+    """
+    month_next, day_next = dates.year_first(ibis.coalesce(spoken.bare, spoken.date))
+    read = spoken.mutate(against=month_next.isnull() & day_next.notnull(), month=month_next, day=day_next)
+    read = read.filter(read.month.isnull() != read.day.isnull())
+    found = read.group_by("source_file").aggregate(
+        n=read.n.sum(),
+        against=ibis.ifelse(read.against, read.n, 0).sum(),
+        example=ibis.ifelse(read.against, read.date, ibis.null(str)).min(),
+    )
+    return {
+        row["source_file"]: row["example"]
+        for row in fetch(found)
+        if row["against"] and row["n"] - row["against"] < row["n"] * _CLEARLY_FEWER
+    }
+
+
+def _doubted(told: Told, asks: bool, example: str | None) -> Told:
+    if example is None:
+        return told
+    why = f"{_shown(example)} is not year, month, day: what reads as year, day, month as well is not read"
+    return Told(told.order, f"{told.why}; {why}" if asks or told.order else why, doubted=True)
 
 
 def _refuse_wrong_date_order(table: ir.Table, counts: Mapping[str, Row], order: str, where: str) -> None:

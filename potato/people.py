@@ -12,7 +12,7 @@ from potato.settings import Study
 _HINTS = {
     "unit_not_told": "write `unit: kg` or `unit: lb` into {where}, or name single people under `unit_by_subject`",
     "unknown_unit": "correct the unit column's mapping in {where}, or the unit in the raw file",
-    "ambiguous_date": "write `date_order: dmy` or `date_order: mdy` into {where}",
+    "ambiguous_date": "write `date_order: dmy` or `date_order: mdy` into {where}; `ymd` where the year comes first",
     "ambiguous_number": "write `decimal: ','` or `decimal: '.'` below `weight:` in {where}",
     "future_date": "correct `collected_until` in {where}, or the dates",
 }

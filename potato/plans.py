@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from potato import layouts, schema
+from potato.errors import PotatoError
 from potato.layouts import Layout
 from potato.recognise import Maps, Recognised
 from potato.settings import FamilyMapping, Study
@@ -122,10 +123,16 @@ def make(found: list[Recognised], folder: Path, answers: Answers) -> Plan:
         chosen = _choose(plan, layouts.layouts(found, family, folder), family, folder, answers)
         if chosen:
             plan.families[family] = FamilyPlan(chosen)
+            _ask_for_columns(
+                plan, chosen.members, f"{family}.date", "These dates differ. On which was the row recorded"
+            )
+    if "weight" not in plan.families:
+        _ask_for_columns(plan, found, "weight.weight", "By its values alone this could be a body weight. Which is it")
+    _refuse_unused_maps(plan, found, answers)
     used = {name for planned in plan.families.values() for name in planned.layout.names}
     for item in found:
         if item.file.name not in used:
-            plan.unused.setdefault(item.file.name, item.trouble or "no column that a study needs was recognised")
+            plan.unused.setdefault(item.file.name, item.trouble or _passed_over(plan, item))
     _who(plan, answers)
     if plan.families and not all("date" in p.layout.fields for p in plan.families.values()):
         plan.when = "day" if all("day" in p.layout.fields for p in plan.families.values()) else "mixed"
@@ -141,6 +148,43 @@ def make(found: list[Recognised], folder: Path, answers: Answers) -> Plan:
             listed = ", ".join(planned.layout.left_out)
             plan.remarks.append(f"{name}: not all files have the columns {listed}; left out")
     return plan
+
+
+def _passed_over(plan: Plan, item: Recognised) -> str:
+    """Return why a file without trouble of its own is of no use: its layout was not chosen, or it holds nothing."""
+    words = {"weight": "weights", "nutrition": "food", "fiber": "daily fibre"}
+    chosen = [(words[name], plan.families[name].layout.pattern) for name in item.families if name in plan.families]
+    if not chosen:
+        return "no column that a study needs was recognised"
+    return "; ".join(f"another layout of {what}; {pattern} was chosen" for what, pattern in chosen)
+
+
+def _ask_for_columns(plan: Plan, found: list[Recognised], field: str, text: str) -> None:
+    names = tuple(dict.fromkeys(name for item in found for name in item.choices.get(field, ())))
+    if names:
+        listed = ", ".join(map(repr, names))
+        plan.questions.append(Question(f"map.{field}", f"{text}: {listed}?", f"--map {field}=COLUMN", names))
+
+
+def _refuse_unused_maps(plan: Plan, found: list[Recognised], answers: Answers) -> None:
+    """Refuse columns that the person states for a family which no file can make even with them.
+
+    Raises
+    ------
+    PotatoError
+        that says what the family's files need besides.
+    """
+    needs = {"nutrition": "food, energy or two nutrients", "fiber": "fibre"}  # without weights there is no study
+    for family, need in needs.items():
+        named = {name: column for name, column in answers.maps.get(family, {}).items() if column}
+        if named and not any(family in item.families for item in found):
+            raise PotatoError(
+                f"The columns that you name make no {family} data.",
+                where=f"--map {family}.{next(iter(named))}={next(iter(named.values()))}",
+                expected=f"a file with a date or a day number, and {need}",
+                found=f"only {', '.join(named)} by your word, and no file with the others",
+                hint=f"name the others too, such as `--map {family}.date=COLUMN`, or leave this --map out",
+            )
 
 
 def _choose(plan: Plan, options: list[Layout], family: str, folder: Path, answers: Answers) -> Layout | None:
@@ -185,6 +229,17 @@ def _who(plan: Plan, answers: Answers) -> None:
             planned.subject_from, planned.subject_evidence = named
             if family == "weight" and "group" not in planned.layout.fields and layouts.a_group_each(planned.layout):
                 planned.group_from = "folder"
+        elif names := layouts.parts_or_people(planned.layout):
+            plan.questions.append(
+                Question(
+                    "subject",
+                    f"The {family} files {names} may be the parts of one person's diary, or a person each. If they are"
+                    " several people's, name each file or folder after its person (P01.csv, ann.csv); else, whose are"
+                    " they?",
+                    "--subject NAME",
+                    default=known[0] if len(known) == 1 else DEFAULT_SUBJECT,
+                )
+            )
         elif len(known) > 1:
             listed = ", ".join(known[:5])
             plan.questions.append(

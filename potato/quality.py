@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import lake, rules, schema
+from potato import lake, orders, rules, schema
+from potato.madestudies import IMPORTED, LISTS
+from potato.markdown import code
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
 
 MOST_ROWS = 50
@@ -154,7 +156,8 @@ def _values(findings: Findings) -> str:
 
 def _told(file: Mapping[str, Any], what: str, evidence: str, names: Mapping[str, str]) -> tuple[str, str]:
     why = file.get(f"{evidence}_evidence")
-    return names.get(file.get(what) or "", "not told" if why else EMPTY), why or EMPTY
+    untold = orders.NEEDLESS.get(why, "not told") if why else EMPTY
+    return names.get(file.get(what) or "", untold), why or EMPTY
 
 
 def _alike(rows: Iterable[tuple[str, ...]]) -> list[list[str]]:
@@ -223,15 +226,17 @@ def _people(findings: Findings) -> str:
     """Return who is not in every family, and whose unit nothing tells."""
     absent = rules.absent_families(findings.subjects)
     untold = rules.units_not_told(findings.quarantine)
+    held = {file["family"] for file in findings.silver["files"].values()}
+    used = [family for family in schema.FAMILIES if family in held]
     rows = []
     for person in findings.subjects.to_pylist():
         who = person["subject_id"]
         said = [f"no {family}" for family in absent.get(who, ())]
         said += ["the unit of their weights is not told"] if untold.get(who) else []
         if said:
-            counts = [cell(person[f"{family}_rows"], ",d") for family in schema.FAMILIES]
+            counts = [cell(person[f"{family}_rows"], ",d") for family in used]
             rows.append([_short(who), "; ".join(said), *counts, cell(person["quarantined_rows"], ",d")])
-    header = [("Who", False), ("What is missing", False), *((f"Rows of {family}", True) for family in schema.FAMILIES)]
+    header = [("Who", False), ("What is missing", False), *((f"Rows of {family}", True) for family in used)]
     header += [("Set aside", True)]
     caption = "People who have no usable row in one of the study's kinds of files, or whose weights have no known unit."
     return table("people", header, rows, "People with something missing", caption, "data/silver/subjects")
@@ -280,11 +285,17 @@ def _drift_rows(findings: Findings) -> str:
 
 
 def _not_used(names: Sequence[str]) -> str:
+    own = [name for name in names if name in LISTS] if IMPORTED in names else []
+    names = [name for name in names if name not in own]
+    listed = " and ".join(", ".join(f"`{name}`" for name in own).rsplit(", ", 1))
+    told = f"{listed} {'is' if len(own) == 1 else 'are'} what the import of workbooks lists beside its weights."
     if not names:
-        return ""
+        return told if own else ""
     more = f" and {len(names) - MOST_ROWS:,} more" if len(names) > MOST_ROWS else ""
     counted = "1 file of the study's folder is" if len(names) == 1 else f"{len(names):,} files of the folder are"
-    return f"{counted} not used: {', '.join(f'`{name}`' for name in names[:MOST_ROWS])}{more}."
+    return (
+        f"{counted} not used: {', '.join(code(name) for name in names[:MOST_ROWS])}{more}.{f' {told}' if own else ''}"
+    )
 
 
 def _short(text: str | None) -> str:

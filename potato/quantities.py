@@ -69,7 +69,7 @@ _NUMBER_ALIKE = r"[~≈]?\s*[-+]?\d[\d.,]*\s*[a-zµ]*\.?"
 _RANGE = rf"^{_NUMBER_ALIKE}\s*(-|–|—|‒|\.\.|…|/|to|bis|or)\s*{_NUMBER_ALIKE}$"
 _EITHER_WAY = r"^[-+]?[1-9]\d{0,2}[.,]\d{3}$"
 
-_STONES = r"^(\d{1,2})\s*st(?:one|ones)?\.?\s*(?:(\d{1,2}(?:\.\d+)?)\s*(?:lbs?|pounds?)?\.?)?$"
+_STONES = r"^(\d{1,2})\s*st(?:one|ones)?\.?\s*(?:((?:\d|1[0-3])(?:\.\d+)?)\s*(?:lbs?|pounds?)?\.?)?$"
 
 Read = TypeVar("Read", bound=ir.Value)
 

@@ -6,9 +6,7 @@ A file that is well-formed is read by Arrow. Any other is read row by row (rawro
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from potato import decoding, rawrows
+from potato import decoding, headers, rawrows
 from potato.errors import PotatoError
+from potato.headers import normal, positions
 from potato.settings import FamilyMapping
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -31,7 +30,9 @@ _SAMPLE_LINES = 120
 _SAMPLE_RECORDS = 50
 _BLOCK = 16 << 20
 _PIECE = 1 << 20
-_STRANGERS = 50
+_LOOKED_AT = 4096
+_MOST_CONTROL = 0.05
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ufffd]")
 _SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _TEXT = pa.string()
 
@@ -69,23 +70,13 @@ class RawFile:
     rows: pa.Table
 
 
-def normal(name: str) -> str:
-    """Return a column's name as it is compared: lower case, with _ for all that is no letter and no digit."""
-    return re.sub(r"[\W_]+", "_", unicodedata.normalize("NFKC", name).casefold()).strip("_")
-
-
-def positions(header: Sequence[str], name: str) -> list[int]:
-    """Return where `header` has the column `name`: as it is written, else after normalising."""
-    exact = [i for i, cell in enumerate(header) if cell == name]
-    return exact or [i for i, cell in enumerate(header) if normal(cell) == normal(name) != ""]
-
-
 def opening(content: bytes, columns: Sequence[str] = (), separator: str | None = None) -> Opening:
     """Tell the separator and the header of UTF-8 text from its first lines.
 
-    The header is the first record that has all `columns`, else the one that has the most, else the first that is not
-    blank. The separator is the one that finds the most of them; then the one that cuts the most records into equally
-    many cells; then the one that gives more cells. Excel's `sep=;` in the first line decides too.
+    The header is the first record that has two of `columns`, else the first that has one, else the first that is not
+    blank: a later one with more of them would make titles of the rows between. The separator is the one that finds
+    the most of them; then the one that cuts the most records into equally many cells; then the one that gives more
+    cells. Excel's `sep=;` in the first line decides too.
     """
     lines = list(islice(rawrows.text_lines(content), _SAMPLE_LINES))
     told = _SEP_LINE.fullmatch(lines[0].strip("\r\n")) if lines else None
@@ -99,16 +90,18 @@ def _opening(
 ) -> tuple[tuple[float, ...], Opening]:
     read, header = 0, Opening(separator, [], None)
     best, widths = -1, Counter[int]()
-    wanted = [normal(column) for column in columns]
+    # Two of the names: a title may hold one.
+    wanted = {column: normal(column) for column in columns}
+    enough = min(2, len(wanted))
     for number, (cells, _, taken) in enumerate(islice(rawrows.records(lines, separator), _SAMPLE_RECORDS), start=1):
         read += len(taken)
         if not any(cell.strip() for cell in cells) or (skip and number == 1):
             continue
         widths[len(cells)] += 1
-        if best < len(columns):
+        if best < enough:
             names = [cell.strip().lstrip("\ufeff#").strip() for cell in cells]
             there = {normal(name) for name in names}.union(names)
-            known = sum(column in there or name in there - {""} for column, name in zip(columns, wanted, strict=True))
+            known = sum(column in there or name in there - {""} for column, name in wanted.items())
             if known > best:
                 best, header = known, Opening(separator, names, number, read)
     width, agree = max(widths.items(), key=lambda item: (item[0] > 1, item[1], item[0]), default=(0, 0))
@@ -122,13 +115,14 @@ def read_raw(path: Path, name: str, family: str, mapping: FamilyMapping) -> RawF
     Raises
     ------
     PotatoError
-        when `path` is no readable file, or its header comes again with the columns in another order.
+        when `path` is no readable file or holds no text, or its header comes again with other columns.
     """
     content = _bytes(path, name)
     with ThreadPoolExecutor(1) as other:
         digest = other.submit(lambda: hashlib.sha256(content).hexdigest())
         text = decoding.decode(content)
         start = opening(text.content, list(mapping.columns.values()), mapping.separator)
+        _refuse_what_is_no_text(text.content, start.header, mapping, name)
         rows = _rows(text, start, mapping, name)
         return RawFile(
             name, family, digest.result(), text.encoding, start.separator, start.header, start.header_row, rows
@@ -152,6 +146,22 @@ def _bytes(path: Path, name: str) -> bytes:
     )
 
 
+def _refuse_what_is_no_text(content: bytes, header: list[str], mapping: FamilyMapping, name: str) -> None:
+    """Raise for an archive, a picture or zeros; a text with some damage has a header with a known name."""
+    if any(positions(header, column) for column in mapping.columns.values()):
+        return
+    start = content[:_LOOKED_AT].decode("utf-8", "replace")
+    strange = len(_CONTROL.findall(start))
+    if strange > _MOST_CONTROL * len(start):
+        raise PotatoError(
+            f"{name} is no text file.",
+            where=name,
+            expected="lines of text with a header, such as a CSV file",
+            found=f"{strange:,} of the first {len(start):,} characters are none that a text has",
+            hint="unpack it or save it as CSV, or let the study's pattern of files leave it out",
+        )
+
+
 def _rows(text: decoding.Decoded, start: Opening, mapping: FamilyMapping, name: str) -> pa.Table:
     used = {field: at[0] for field, column in mapping.columns.items() if (at := positions(start.header, column))}
     time = used.get("date", used.get("day", 0))
@@ -164,7 +174,12 @@ def _rows(text: decoding.Decoded, start: Opening, mapping: FamilyMapping, name: 
         rows = rawrows.read(lines, layout, start.header_row + 1)
         rows = _with_fault(rows, _damaged(rows, text), "damaged_text")
     by_time = sorted(used.values(), key=lambda position: position != time)
-    return _with_fault(rows, _header_again(rows, start, by_time, name), "header_again")
+    missing = {normal(column) for field, column in mapping.columns.items() if field not in used}
+    rows = _with_fault(rows, headers.again(rows, start.header, by_time, missing, name), "header_again")
+    if not used or start.header_row == 1:
+        return rows
+    lines = islice(rawrows.text_lines(text.content), start.header_lines)
+    return pa.concat_tables([rawrows.above(lines, layout, start.header_row), rows])
 
 
 def _well_formed(content: bytes, start: Opening, layout: rawrows.Layout) -> pa.Table | None:
@@ -256,47 +271,3 @@ def _with_fault(rows: pa.Table, where: pa.Array | None, fault: str) -> pa.Table:
     kept = pc.fill_null(pc.equal(rows["fault"], "unclosed_quote"), False)
     faults = pc.if_else(pc.and_not(where, kept), fault, rows["fault"])
     return rows.set_column(rows.column_names.index("fault"), "fault", faults)
-
-
-def _header_again(rows: pa.Table, start: Opening, used: Sequence[int], name: str) -> pa.Array | None:
-    """Return for each row whether it is the header once more: it has the names of the columns in use, in place.
-
-    A row that has them elsewhere is refused, since all rows after it would be read wrongly.
-    """
-    names = [normal(cell) for cell in start.header]
-    if not rows.num_rows or not used:
-        return None
-    # In the first column of use, among its few distinct texts, a column's name stands out.
-    column = rows[str(used[0])]
-    numbered = any(cell[:1].isdigit() for cell in names)
-    texts = [text for text in pc.unique(column).to_pylist() if text and (numbered or not text[0].isdigit())]
-    known = {text: normal(text) in names for text in texts}
-    others = [text for text in texts if not known[text]][:_STRANGERS]
-    again = []
-    named = pa.array([text for text in texts if known[text]], _TEXT)
-    candidates = pc.indices_nonzero(pc.is_in(column, named)).to_pylist()
-    for i in sorted([*candidates, *(pc.index(column, text).as_py() for text in others)]):
-        row = _row(rows, i, len(names))
-        there = [normal(cell) for cell in row]
-        if {names[k] for k in used} <= set(there):
-            if any(there[k] != names[k] for k in used):
-                raise _moved_columns(name, rows["source_row"][i].as_py(), start.header, row)
-            again.append(i)
-    where = np.zeros(rows.num_rows, bool)
-    where[again] = True
-    return pa.array(where) if again else None
-
-
-def _row(rows: pa.Table, i: int, width: int) -> list[str]:
-    beyond = json.loads(f"{{{rows['overflow'][i].as_py() or ''}}}").values()
-    return [*(rows[str(k)][i].as_py() or "" for k in range(width)), *beyond]
-
-
-def _moved_columns(name: str, number: int, header: list[str], found: list[str]) -> PotatoError:
-    return PotatoError(
-        f"{name} changes the order of its columns in row {number}.",
-        where=f"{name}, row {number}",
-        expected=", ".join(header),
-        found=", ".join(found),
-        hint=f"cut the file before row {number}, and save the rest as a file of its own",
-    )

@@ -168,6 +168,23 @@ def read(lines: Iterable[str], layout: Layout, first_row: int) -> pa.Table:
     return pa.concat_tables([*chunks, chunk.table()])
 
 
+def above(lines: Iterable[str], layout: Layout, header_row: int) -> pa.Table:
+    """Return what stands above the header in `lines` and is a row, all with the fault above_header.
+
+    The first one has the cells that the study uses, and a number in that of the date or day; what stands before it is
+    a title. All that follow are rows too, whatever they hold.
+    """
+    chunk = _Chunk(layout)
+    for number, (cells, _, _) in enumerate(records(lines, layout.separator), start=1):
+        if number == header_row:
+            break
+        is_row = len(cells) >= layout.needed and any(letter.isdigit() for letter in cells[layout.time])
+        if is_row or (chunk.rows and any(cell.strip() for cell in cells)):
+            chunk.add(number, cells, broken=False)
+    chunk.faults = dict.fromkeys(range(len(chunk.rows)), "above_header")
+    return chunk.table()
+
+
 class _Chunk:
     """Some rows, until they are many enough to be laid out in columns."""
 

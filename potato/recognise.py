@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from potato import times as when
+from potato import whose
 from potato.intake import QUANTITIES, food_column
 from potato.intake import intake as eaten
-from potato.looks import Column, FileLook
+from potato.looks import FileLook
 from potato.matches import Match
 from potato.matches import best as best_column
-from potato.shapes import by_person, changes_little, date_in_parts, trouble
-from potato.synonyms import UNITS, is_other, key, named, split_unit
+from potato.shapes import by_person, changes_little, trouble
+from potato.synonyms import LIFTING, UNITS, is_other, key, named, split_unit
 
 _METRIC = {"metric", "measure", "measurement", "type", "variable", "parameter", "metric_name"}
 _AMOUNT = {"amount", "value", "wert", "reading", "result", "valeur", "valor", "waarde"}
-_BIRTH = re.compile(r"birth|dob|geburt|naissance|nacimiento|geboorte", re.IGNORECASE)
 _FEW = 12
 
 
@@ -26,6 +27,7 @@ class Recognised:
     file: FileLook
     families: dict[str, dict[str, Match]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    choices: dict[str, list[str]] = field(default_factory=dict)  # FAMILY.FIELD: columns among which a person chooses
     trouble: str | None = None  # why a file that looks like data can't be used
 
 
@@ -41,19 +43,25 @@ def recognise(file: FileLook, maps: Maps | None = None, subject: str | None = No
     subject : name of the column that says who, in other files of the study.
     """
     found = Recognised(file)
-    times = _times(file)
-    who = _subject(file, times, subject)
+    mine = {family: _stated(file, stated) for family, stated in (maps or {}).items()}
+    times, rivals = when.times(file, {fields["date"].column for fields in mine.values() if "date" in fields})
     food = food_column(file)
+    who = whose.by_name(file, times, subject, food)
     intake = eaten(file, food, found.remarks)
-    weight = _weight(file, times, who, food, found)
+    told = mine.get("weight", {}).get("weight")
+    weight = [told, *_unit_column(file)] if told else _weight(file, times, who, food, found)
     if weight and not who:
-        who = _subject_by_rows(file, times, {match.column for match in (*times, *weight)})
-    for family, fields in (("weight", weight), *intake.items()):
+        who = whose.by_rows(file, times, {match.column for match in (*times, *weight)})
+    # What the person states makes a family, whatever was recognised.
+    families = {"weight": weight} | {family: [] for family, fields in mine.items() if fields} | intake
+    for family, fields in (families | {"weight": weight}).items():
         stated = (maps or {}).get(family, {})
-        chosen = {m.field: m for m in (*who, *times, *fields)} | _stated(file, stated)
+        chosen = {m.field: m for m in (*who, *times, *fields)} | mine.get(family, {})
         chosen = {name: match for name, match in chosen.items() if stated.get(name) != ""}
         if _whole(family, chosen):
             found.families[family] = chosen
+            if rivals and not {"date", "day"} & stated.keys():
+                found.choices[f"{family}.date"] = rivals
     if "weight" in found.families:
         found.families["weight"] |= {
             match.field: match
@@ -83,54 +91,10 @@ def _stated(file: FileLook, stated: dict[str, str]) -> dict[str, Match]:
     for name, column_name in stated.items():
         column = file.column(column_name) if column_name else None
         if column:
-            found[name] = Match(name, column.name, split_unit(column.name)[1], "as you stated")
+            week = name == "day" and any(said.field == "week" for said in named(column.name))
+            unit = "week" if week else split_unit(column.name)[1]
+            found[name] = Match(name, column.name, unit, "as you stated")
     return found
-
-
-def _times(file: FileLook) -> list[Match]:
-    """Return the columns that say when: a date, a day number, or both; a week where there is no day."""
-    found = []
-    dates = [c for c in file.columns if c.kind == "date" and not _BIRTH.search(c.name)]
-    if dates:
-
-        def plainness(column: Column) -> tuple[int, int]:
-            ranks = [said.rank for said in named(column.name) if said.field in ("date", "day")]
-            return (min(ranks, default=10_000), -len(column.distinct))
-
-        column = min(dates, key=plainness)
-        by_name = any(said.field in ("date", "day") for said in named(column.name))
-        found.append(Match("date", column.name, None, f"{'its name, and ' if by_name else ''}{column.told()}"))
-    for wanted, unit in () if date_in_parts(file) else (("day", None), ("week", "week")):
-        best = best_column(file, wanted, ("number",))
-        if best and all(n is None or n == int(n) for n in best[0].numbers):
-            found.append(Match("day", best[0].name, unit, f"its name, and {best[0].told()}"))
-            break
-    return found
-
-
-def _subject(file: FileLook, times: list[Match], elsewhere: str | None) -> list[Match]:
-    if elsewhere and (column := file.column(elsewhere)):
-        return [Match("subject_id", column.name, None, "the same name as in another file")]
-    best = best_column(file, "subject_id", ("text", "number"))
-    if best and not (len(best[0].distinct) == len(best[0].values) > 1 and _repeats_little(file, times)):
-        return [Match("subject_id", best[0].name, None, f"its name, and {_people(best[0])}")]
-    return []
-
-
-def _subject_by_rows(file: FileLook, times: list[Match], taken: set[str]) -> list[Match]:
-    """Return the column that tells apart the rows of a day, where a file of weights has several of them."""
-    when = file.column(times[0].column) if times else None
-    if when is None or len(when.distinct) > 0.6 * len(when.values):
-        return []
-    for column in sorted(file.columns, key=lambda c: (len(c.distinct), c.position)):
-        short = 2 <= len(column.distinct) <= 0.5 * len(column.values)
-        measured = column.kind == "number" and any(n is not None and n != int(n) for n in column.numbers)
-        if column.name in taken or not short or measured or column.kind == "date" or named(column.name):
-            continue
-        pairs = set(zip(column.texts, when.texts, strict=True))
-        if len(pairs) >= 0.95 * len(column.texts):
-            return [Match("subject_id", column.name, None, f"with it each day has one row; {_people(column)}")]
-    return []
 
 
 def _deleted(file: FileLook) -> list[str]:
@@ -140,44 +104,37 @@ def _deleted(file: FileLook) -> list[str]:
     return [f"{count} rows are marked as deleted and count all the same; take them out of the file"] if count else []
 
 
-def _people(column: Column) -> str:
-    return f"{len(column.distinct)} different values, such as {', '.join(column.distinct[:3])}"
-
-
-def _repeats_little(file: FileLook, times: list[Match]) -> bool:
-    """Tell whether nearly each row has its own moment: then a value of its own for each row is a row number."""
-    column = file.column(times[0].column) if times else None
-    return column is not None and len(column.distinct) > 1
-
-
 def _weight(file: FileLook, times: list[Match], who: list[Match], food: list[Match], found: Recognised) -> list[Match]:
     if rows_of_metrics := _metric_rows(file, found):
         return rows_of_metrics
     best = best_column(file, "weight", ("number",))
-    matches: list[Match] = []
-    if (
-        best
-        and best[1].unit in (None, "kg", "lb")
-        and not (food and not changes_little(file, best[0], who[0].column if who else None))
-    ):
-        matches = [Match("weight", best[0].name, best[1].unit, f"its name, and {best[0].told()}")]
-    elif best and best[1].unit not in (None, "kg", "lb") and not food:
-        found.remarks.append(f"{best[0].name!r} is in {best[1].unit}: a weight has to be in kg or lb")
-    elif times and not best:
-        taken = {m.column for m in (*times, *who)}
-        likely = [
-            c
-            for c in file.columns
-            if c.kind == "number" and c.name not in taken and not named(c.name) and not is_other(c.name)
-            if changes_little(file, c, who[0].column if who else None)
-        ]
-        if len(likely) == 1:
-            told = f"{likely[0].told()} that change little from row to row, as a body weight does"
-            matches = [Match("weight", likely[0].name, split_unit(likely[0].name)[1], told)]
-        elif likely:
-            names = " and ".join(repr(c.name) for c in likely)
-            found.remarks.append(f"{names} could each be a weight: say which with `--map weight.weight=COLUMN`")
-    return matches + _unit_column(file) if matches else []
+    if best is None:
+        if times:
+            _could_be_weights(file, times, who, found)
+        return []
+    column, said = best
+    if len(lifting := [c.name for c in file.columns if key(c.name) in LIFTING]) > 1:
+        found.trouble = f"beside {lifting[0]!r} and {lifting[1]!r} its {column.name!r} was lifted: no body weight"
+        return []
+    if said.unit not in (None, "kg", "lb"):
+        if not food:
+            found.remarks.append(f"{column.name!r} is in {said.unit}: a weight has to be in kg or lb")
+        return []
+    if food and not changes_little(file, column, who[0].column if who else None):
+        return []
+    return [Match("weight", column.name, said.unit, f"its name, and {column.told()}"), *_unit_column(file)]
+
+
+def _could_be_weights(file: FileLook, times: list[Match], who: list[Match], found: Recognised) -> None:
+    """Note the columns that could be weights by their values alone, which a pulse and many other numbers are too."""
+    taken = {match.column for match in (*times, *who)}
+    people = who or whose.by_rows(file, times, taken)
+    found.choices["weight.weight"] = [
+        c.name
+        for c in file.columns
+        if c.kind == "number" and c.name not in taken and not named(c.name) and not is_other(c.name)
+        if changes_little(file, c, people[0].column if people else None)
+    ]
 
 
 def _unit_column(file: FileLook) -> list[Match]:

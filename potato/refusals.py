@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from potato.errors import PotatoError
+from potato.layouts import LITTER
 from potato.plans import Plan, Question
 from potato.recognise import Recognised
+
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm")
 
 
 def untold(questions: list[Question]) -> PotatoError:
@@ -30,9 +33,16 @@ def _flag(question: Question, choice: str) -> str:
     return f"{start}'{choice}'" if "*" in choice else f"{start}{choice}"
 
 
+def workbooks(folder: Path) -> list[str]:
+    """Return the names of the workbooks below a folder, sorted, without what spreadsheet programs leave behind."""
+    books = (p for p in folder.rglob("*") if p.suffix.lower() in _WORKBOOKS)
+    return sorted(p.name for p in books if not p.name.startswith(LITTER))
+
+
 def no_weight(found: list[Recognised], plan: Plan, folder: Path) -> PotatoError:
     troubles = [f"{name}: {reason}" for name, reason in sorted(plan.unused.items())]
     columns = list(dict.fromkeys(column.name for item in found for column in item.file.columns))
+    books = workbooks(folder)
     return PotatoError(
         "No file with weights was recognised, and a study needs weights.",
         where=str(folder),
@@ -40,7 +50,10 @@ def no_weight(found: list[Recognised], plan: Plan, folder: Path) -> PotatoError:
         found=f"the columns {', '.join(columns[:15])}" + "".join(f"\n            {line}" for line in troubles[:5])
         if columns
         else "no file with a header line that names its columns",
-        hint="mend what is said of the files above, or name the columns: `--map weight.weight=COLUMN`"
+        hint=f"the folder has workbooks ({', '.join(books[:3])}): for a trial's, type `potato import-workbooks {folder}"
+        " --study NAME` first; save others as CSV"
+        if books
+        else "mend what is said of the files above, or name the columns: `--map weight.weight=COLUMN`"
         if columns and any(item.trouble for item in found)
         else "say which column it is: `--map weight.weight=COLUMN --map weight.date=COLUMN`"
         if columns

@@ -6,11 +6,13 @@ them, so each first looks for the groups that can hold one and reads closely onl
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from potato import schema
+from potato import dates, schema
 
 ONE_ROW_A_DAY = ("weight", "fiber")
 REPEATED_FLAG = "repeated_entry"
@@ -84,7 +86,7 @@ def set_aside(
         found.append(_because(again, "duplicate_of_other_file"))
         usable = usable.anti_join(again, _PLACE)
     if family.name in ONE_ROW_A_DAY:
-        later = _later_of_a_day(usable, family)
+        later = _later_of_a_day(usable, family, raw if when == "date" else None)
         found += [
             _because(later.filter(later.same), "duplicate_row"),
             _because(later.filter(~later.same), "second_of_day"),
@@ -102,12 +104,13 @@ def set_aside(
 
 def rules(when: str) -> dict[str, str]:
     """Return reason: rule in words, of all rows that are set aside because of other rows."""
+    first = "the one with the earliest time of day counts, without a time" if when == "date" else "of several"
     return {
         f"isolated_{when}": f"a {when} lies within {ISOLATED_GAP} days of another one of the person, who has"
         f" {ISOLATED_FROM} others or more; one whose row stands last or first may be a follow-up and counts",
         "duplicate_of_other_file": "a row that an earlier file, by name, holds as often counts once",
         "duplicate_row": "a person's day has one row; the same value again adds nothing",
-        "second_of_day": "a person has one row a day; the first in the order of files and rows counts",
+        "second_of_day": f"a person has one row a day; {first} the first in the order of files and rows counts",
     }
 
 
@@ -141,15 +144,25 @@ def _of_an_earlier_file(rows: ir.Table, family: schema.Family) -> ir.Table:
     return counted.mutate(_earlier=earlier).filter(lambda t: t._earlier).select(*_PLACE)
 
 
-def _later_of_a_day(rows: ir.Table, family: schema.Family) -> ir.Table:
-    """Return all rows of a person's day but the first in file order, and whether an earlier one has the same value."""
+def _later_of_a_day(rows: ir.Table, family: schema.Family, raw: ir.Table | None) -> ir.Table:
+    """Return all rows of a person's day but the first, and whether one before it has the same value.
+
+    The earliest time of day is the first, since exports may begin with the newest row. Rows without one come after
+    those with one, in file order. `raw` is bronze's table where it has dates.
+    """
     day = ["subject_id", "day_number"]
     value = "weight_kg" if family.value == "weight" else family.value
     crowded = rows.group_by(day).having(rows.count() > 1).aggregate()
     several = rows.select(*day, value, *_PLACE).semi_join(crowded, day)
+    order: list[Any] = [*_PLACE]
+    if raw is not None:
+        # Of the crowded days alone: on most files there are few of them, and nothing is read twice.
+        texts = raw.select(*_PLACE, _date=raw.date)
+        several = several.join(texts, _PLACE).mutate(_time=dates.second_of_day(_._date))
+        order = [_._time.asc(nulls_first=False), *_PLACE]
     ranked = several.mutate(
-        _rank=ibis.row_number().over(group_by=day, order_by=_PLACE),
-        same=ibis.row_number().over(group_by=[*day, value], order_by=_PLACE) > 0,
+        _rank=ibis.row_number().over(group_by=day, order_by=order),
+        same=ibis.row_number().over(group_by=[*day, value], order_by=order) > 0,
     )
     return ranked.filter(ranked._rank > 0).select(*_PLACE, "same")
 

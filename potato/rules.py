@@ -6,6 +6,7 @@ measures one number for each file or person; Great Expectations holds the number
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,6 +23,8 @@ from potato.shares import Files, by_file
 Tables = Mapping[str, pa.Table]
 
 MOST_FAULTY = 0.05  # of a file's rows
+_BODY_KG = (45, 160)
+_DAY_KCAL = (500, 5_000)
 _ROUNDING_KG = 1e-6
 _TWINS = {without: name for name, without in schema.WITHOUT_JUMPS.items()}
 
@@ -99,6 +102,7 @@ def silver(tables: Tables, files: Files) -> list[Verdict]:
         *_weeks(tables),
         *shares.of_files(tables["weekly_features"], files),
         *_people(tables),
+        *_typical(tables),
     ]
     return found + contracts.hold(made)
 
@@ -198,6 +202,15 @@ def _people(tables: Tables) -> list[Rule]:
     absent, untold = absent_families(tables["subjects"]), units_not_told(tables["quarantine"])
     return [
         Rule(
+            "names_differ_in_more_than_case",
+            "silver/subjects",
+            "warning",
+            "No two people's names differ in capital letters or blanks alone: such names are often one person's, who"
+            " then counts as two.",
+            {" and ".join(names): len(names) > 1 for names in _alike(people)},
+            high=0,
+        ),
+        Rule(
             "people_known_in_every_family",
             "silver/subjects",
             "warning",
@@ -215,6 +228,49 @@ def _people(tables: Tables) -> list[Rule]:
             shown=",.0f",
         ),
     ]
+
+
+def _typical(tables: Tables) -> list[Rule]:
+    """The study as a whole weighs and eats what people do; in the wrong unit it does not."""
+    weights = tables["subject_trajectories"].group_by("subject_id").aggregate([("weight_kg", "approximate_median")])
+    energy = tables["weekly_features"]["energy_kcal_per_day"]
+    return [
+        Rule(
+            "weights_are_those_of_people",
+            "silver/subject_trajectories",
+            "warning",
+            f"The median weight of the study's people lies between {_BODY_KG[0]} and {_BODY_KG[1]} kg; otherwise the"
+            " unit that the study file or the rows state may be wrong.",
+            _median(weights["weight_kg_approximate_median"], "kg"),
+            low=_BODY_KG[0],
+            high=_BODY_KG[1],
+            shown=",.0f",
+        ),
+        Rule(
+            "energy_is_that_of_people",
+            "silver/weekly_features",
+            "warning",
+            f"The median energy of a day lies between {_DAY_KCAL[0]:,} and {_DAY_KCAL[1]:,} kcal; otherwise its unit"
+            " may be another one, such as kJ.",
+            _median(energy, "kcal"),
+            low=_DAY_KCAL[0],
+            high=_DAY_KCAL[1],
+            shown=",.0f",
+        ),
+    ]
+
+
+def _median(numbers: pa.ChunkedArray, unit: str) -> dict[str, float]:
+    known = numbers.drop_null().to_pylist()
+    return {f"the median in {unit}": statistics.median(known)} if known else {}
+
+
+def _alike(people: list[str]) -> list[list[str]]:
+    """Return the names in groups that are equal but for case and blanks."""
+    groups: dict[str, list[str]] = {}
+    for who in people:
+        groups.setdefault("".join(who.split()).casefold(), []).append(who)
+    return list(groups.values())
 
 
 def absent_families(subjects: pa.Table) -> dict[str, list[str]]:

@@ -172,6 +172,7 @@ FAULTS: dict[str, str] = {
     "too_few_cells": "a row has a cell for each column that the study uses",
     "too_many_cells": "a row has no more cells than the header names",
     "header_again": "a header is not data",
+    "above_header": "a row stands below the header",
     "unclosed_quote": "a quote closes in its own row",
     "damaged_text": "a row holds neither NUL bytes nor bytes that no encoding explains",
 }

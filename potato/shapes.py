@@ -59,5 +59,8 @@ def trouble(file: FileLook, timed: bool, measured: bool) -> str | None:
                 return f"{column.name!r} holds times of day, {where}: put the date into each row"
         if timepoints.find(file).points:
             return "it has one row a person and a weight column for each time: describe it in a folder of its own"
-        return "no column says when a row was recorded: no date, no day number, no week"
+        return (
+            "no column says when a row was recorded: no date, no day number, no week;"
+            " if one does, name it with `--map weight.day=COLUMN` or `--map weight.date=COLUMN`"
+        )
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from potato.errors import PotatoError
-from potato.markdown import plain
+from potato.markdown import html, plain
 
 EMPTY = "–"
 _MINUS = "\u2212"
@@ -61,10 +60,10 @@ def html_table(header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]
     kinds = [_kind(number, [row[place] for row in rows]) for place, (_, number) in enumerate(header)]
     lines = [
         "```{=html}",
-        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{escape(label)}">',
+        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{html(label)}">',
     ]
     lines += ['<table class="table">', "<thead><tr>"]
-    lines += [f'<th scope="col"{kind}>{escape(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)]
+    lines += [f'<th scope="col"{kind}>{html(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)]
     lines.append("</tr></thead>\n<tbody>")
     for row in rows:
         cells = (f"<td{kind}>{_badge(text)}</td>" for text, kind in zip(row, kinds, strict=True))
@@ -82,7 +81,7 @@ def _kind(is_number: bool, texts: Sequence[str]) -> str:
 
 
 def _badge(text: str) -> str:
-    return f'<span class="badge badge-{text}">{text}</span>' if text in _VERDICTS else escape(text)
+    return f'<span class="badge badge-{text}">{text}</span>' if text in _VERDICTS else html(text)
 
 
 def numbered_table(identifier: str, table: str, caption: str) -> str:
@@ -92,7 +91,7 @@ def numbered_table(identifier: str, table: str, caption: str) -> str:
 
 def folded(summary: str, block: str, *, is_open: bool = False) -> str:
     """Return a block that opens when its summary is clicked."""
-    opening = f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>"
+    opening = f"<details{' open' if is_open else ''}><summary>{html(summary)}</summary>"
     return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
 
 
@@ -136,8 +135,8 @@ def table(entry: Mapping[str, Any], file: Path, commit: str) -> str:
     content = pq.read_table(file)
     columns = [_cells(content, column, name, where) for column in entry["columns"]]
     header = [(_heading(column), _is_number(content, column)) for column in entry["columns"]]
-    html = html_table(header, zip(*columns, strict=True), str(entry["title"]))
-    return f"{numbered_table(name, html, str(entry['caption']))}\n\n{source_line(entry['source'], commit)}"
+    block = html_table(header, zip(*columns, strict=True), str(entry["title"]))
+    return f"{numbered_table(name, block, str(entry['caption']))}\n\n{source_line(entry['source'], commit)}"
 
 
 def _heading(column: Mapping[str, Any]) -> str:

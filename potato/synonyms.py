@@ -36,6 +36,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         probandin proband_id probanden patienten teilnehmernummer probandennummer record_id participant_code
         subject_code patient_code teilnehmer teilnehmerin teilnehmer_id patientin kennung sujet participante personne
         identifiant sujeto persona paciente identificador deelnemer proefpersoon persoon deelnemer_id
+        participant_name user_name subject_name nickname nick initials initialen email email_address e_mail
+        e_mail_address e_mail_adresse full_name first_name vorname prenom nombre voornaam name
         """
     ),
     "date": _words(
@@ -133,6 +135,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Names of a person that may as well be something else's, or that a form asks for beside a code.
+WEAK_WHO = _set(
+    "nickname nick initials initialen email email_address e_mail e_mail_address e_mail_adresse full_name first_name"
+    " vorname prenom nombre voornaam name"
+)
 NET_CARBOHYDRATE = ("net", "available", "digestible")
 
 # Names of numbers that could be taken for a weight by their values.
@@ -142,6 +149,8 @@ NOT_A_WEIGHT = set(
     age alter baseline birth bmi body_fat bone_mass bpm change delta diastolic diff edad fat fat_mass gain goal
     grosse heart height hip hours hydration ideal index lean leeftijd lengte loss lost minutes muscle_mass no nr
     number percent pulse row start starting steps systolic taille talla target trend waist water year
+    seconds second sec secs duration mgdl mg_dl mmol mmol_l cm mm bpm percentile pct z zscore score rmssd hrv glucose
+    resting rhr sleep temp temperature spo2 pressure mmhg rate count price
     """
     )
 )
@@ -167,6 +176,9 @@ CHANGE_WORDS = _set(
     "loss losses lost wl change changes chg delta diff difference gain verlust abnahme zunahme perte perdida"
 )
 
+# Two of these beside each other make a file's weights those that were lifted.
+LIFTING = _set("exercise exercise_name reps rep repetitions set sets set_order set_number")
+
 # A column of such a name makes the calories beside it those that were burnt.
 ACTIVITY = set(
     _words(
@@ -191,7 +203,7 @@ _NAME_IS_UNIT = {"kj": "kJ", "kilojoules": "kJ", "kilojoule": "kJ", "pound_s": "
 _NAME_IS_UNIT |= dict.fromkeys(("kilogram_s", "kilograms", "kg", "kgs"), "kg") | dict.fromkeys(("lb", "lbs"), "lb")
 
 # In a longer name, such as fasting_weight_at_visit.
-_WEIGHT_WITHIN = re.compile(r"(^|_)(weight|bodyweight|gewicht|korpergewicht|poids|peso)(_|$)")
+_WEIGHT_WITHIN = re.compile(r"(^|_)(weight|weigh|bodyweight|gewicht|korpergewicht|poids|peso)(_|$)")
 
 # Fields without a unit.
 _TEXTS = {"subject_id", "date", "unit", "group", "condition", "sex", "meal", "food"}

@@ -11,11 +11,6 @@ import pandas as pd
 EVERYONE = "Everyone"
 MIN_PEOPLE = 5
 MIN_WEIGHTS_FOR_SLOPE = 10
-CONDITION_ESTIMATOR = (
-    "A straight line is fitted to each person's daily weights within a condition; the slope shown is the mean over"
-    " people, with a t interval over people. A"
-    f" person with fewer than {MIN_WEIGHTS_FOR_SLOPE} weigh-ins in a condition is left out there."
-)
 
 
 @dataclass(frozen=True)
@@ -73,12 +68,24 @@ def people(trajectories: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(frame: pd.DataFrame, value: str, by: Sequence[str], confidence: float) -> pd.DataFrame:
-    """Return n, mean, sd, low and high of `value` for each combination of `by` that has a value."""
+    """Return n, mean, sd, low and high of `value` for each combination of `by` that has a value.
+
+    `low` and `high` are NaN over fewer than MIN_PEOPLE values.
+    """
     rows = []
     for key, part in frame.dropna(subset=[value]).groupby(list(by), sort=True):
         found = mean(part[value], confidence)
         rows.append((*key, found.n, found.mean, found.sd, found.low, found.high))
-    return pd.DataFrame(rows, columns=[*by, "n", "mean", "sd", "low", "high"])
+    return supported(pd.DataFrame(rows, columns=[*by, "n", "mean", "sd", "low", "high"]))
+
+
+def supported(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of means with the ends of an interval only over MIN_PEOPLE people or more.
+
+    An interval over fewer is so wide that it says nothing about people, and hides those that do.
+    """
+    few = table["n"] < MIN_PEOPLE
+    return table.assign(low=table["low"].mask(few), high=table["high"].mask(few))
 
 
 def enough(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,6 +111,16 @@ def person_slopes(trajectories: pd.DataFrame) -> pd.DataFrame:
     slopes = slopes[slopes["n_weights"] >= MIN_WEIGHTS_FOR_SLOPE]
     slopes = slopes.sort_values("condition", key=lambda c: c.map(met.index), kind="stable").reset_index(drop=True)
     return slopes[["subject_id", "condition", "n_weights", "slope_kg_per_week"]]
+
+
+def condition_estimator(alone: bool) -> str:
+    """Return how the slope of a condition is estimated, over people or for one person alone."""
+    line = "A straight line is fitted to each person's daily weights within a condition; the slope shown is the mean"
+    left_out = f"with fewer than {MIN_WEIGHTS_FOR_SLOPE} weigh-ins"
+    if alone:
+        line = "A straight line is fitted to the person's daily weights within each condition"
+        return f"{line}. A condition {left_out} is left out."
+    return f"{line} over people, with a t interval over people. A person {left_out} in a condition is left out there."
 
 
 def condition_slopes(slopes: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -8,14 +8,18 @@ import statistics
 import ibis
 import pyarrow as pa
 
-from potato import evidence, schema, units
+from potato import evidence, orders, schema, units
 from potato.plans import Answers, Plan, Question
 from potato.recognise import value_unit
 
-_ORDERED = re.compile(r"^\D*\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})(\D.*)?$")
+_ORDERED = re.compile(
+    r"^\D*(\d{1,2} ?[-/. ] ?\d{1,2} ?[-/. ] ?(\d{4}|\d{1,2})|\d\d[-/. ]*[a-z]{3,9}[-/. ]*\d\d)(\D.*)?$", re.IGNORECASE
+)
+_LONG_YEAR = re.compile(r"\d{4}")
 _UNITS_LINE = re.compile(r"\bunits?\W+(kg|kilograms?|lbs?|pounds?)\b", re.IGNORECASE)
 _EITHER_WAY = re.compile(r"^\d{1,3},\d{3}$")
 _LIGHT_IN_LB = 70  # 32 kg: where a person weighs less, no grown-up's weight in lb is meant
+_HEAVY_IN_KG = 230  # from 160 to this a grown-up may weigh kilograms, though few do
 _LARGE = 50  # numbers of this size beside 1,100 say that its comma sets thousands apart
 
 
@@ -59,6 +63,11 @@ def _settle_unit(plan: Plan, answers: Answers, told: evidence.Evidence) -> None:
         found[1][:1].casefold() for m in layout.members for found in _UNITS_LINE.finditer(" ".join(m.file.preamble))
     }
     written = sorted({unit for m in layout.members for unit in value_unit(m.file, weight.column)})
+    if others := [unit for unit in written if weight.unit and unit != weight.unit]:
+        plan.remarks.append(
+            f"values of {weight.column!r} state {' and '.join(others)}, which contradicts the header's {weight.unit};"
+            f" what stands beside a value counts: those are read as {' and '.join(others)}"
+        )
     if answers.weight_unit:
         plan.unit, plan.unit_evidence = answers.weight_unit, "as you stated"
     elif weight.unit:
@@ -91,6 +100,11 @@ def _unit_by_values(plan: Plan, told: evidence.Evidence) -> None:
                 f"if these weights were lb, the people would weigh {low:.0f} to {high:.0f} kg; in a study of people"
                 " so light, say `--weight-unit lb`"
             )
+        if single == ["lb"] and min(medians) <= _HEAVY_IN_KG:
+            plan.remarks.append(
+                f"if these weights were kg, the people would weigh {min(medians):.0f} to {max(medians):.0f} kg; in a"
+                " study of people so heavy, say `--weight-unit kg`"
+            )
     elif known == len(people) and people:
         plan.unit, plan.unit_evidence = "detect", "each person's values tell, and not everybody's the same"
     else:
@@ -107,34 +121,41 @@ def _unit_by_values(plan: Plan, told: evidence.Evidence) -> None:
 
 
 def _settle_order(plan: Plan, answers: Answers, told: evidence.Evidence) -> None:
+    alike = {f.source_file for f in told.files if f.date_evidence in orders.NEEDLESS}
     ambiguous: dict[str, str] = {}
     for planned in plan.families.values():
         for member in planned.layout.members:
             column = member.file.column(planned.layout.fields["date"].column)
             example = next((t for t in column.values if _ORDERED.match(t)), None) if column else None
-            if example:
+            if example and member.file.name not in alike:
                 ambiguous[member.file.name] = example
     if answers.date_order:
         plan.date_order, plan.date_evidence = answers.date_order, "as you stated"
         return
     if not ambiguous:
-        plan.date_evidence = "the year comes first, or the month is named"
+        doubted = [f.date_evidence for f in told.files if f.doubted]
+        plan.date_evidence = doubted[0] if doubted else "the year comes first, or the month is named"
         return
     decided = {f.source_file: (f.date_order, f.date_evidence) for f in told.files if f.source_file in ambiguous}
-    orders = {order for order, _ in decided.values() if order}
-    if len(orders) == 1:
-        plan.date_order = orders.pop()
+    found = {order for order, _ in decided.values() if order}
+    untold = [example for name, example in ambiguous.items() if not decided.get(name, (None, ""))[0]]
+    # What a file with years of four digits tells says nothing of one with years of two, which may come first.
+    kinds = {bool(_LONG_YEAR.search(example)) for name, example in ambiguous.items() if example not in untold}
+    if len(found) == 1 and kinds.issuperset(bool(_LONG_YEAR.search(example)) for example in untold):
+        plan.date_order = found.pop()
         plan.date_evidence = next(why or "" for order, why in decided.values() if order)
-    elif orders and all(order for order, _ in decided.values()):
+    elif found and not untold:
         plan.date_evidence = "each file's own dates tell it, and they differ between files"
     else:
-        example = next(iter(ambiguous.values()))
+        example = min(untold or ambiguous.values(), key=lambda text: bool(_LONG_YEAR.search(text)))
+        long = _LONG_YEAR.search(example)
+        first = "the day (dmy) or the month (mdy)" if long else "the day (dmy), the month (mdy) or the year (ymd)"
         plan.questions.append(
             Question(
                 "date_order",
-                f"Which comes first in dates such as {example}, the day (dmy) or the month (mdy)?",
+                f"Which comes first in dates such as {example}, {first}?",
                 "--date-order dmy",
-                ("dmy", "mdy"),
+                ("dmy", "mdy") if long else ("dmy", "mdy", "ymd"),
             )
         )
 

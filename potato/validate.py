@@ -83,7 +83,7 @@ def tables(validation: Validation) -> list[Table]:
 
 def _layer(root: Path, layer: str) -> list[Verdict]:
     datasets, check = _LAYERS[layer]
-    ledger = root / "data" / layer / "ledger.json"
+    ledger = root / manifest.LEDGERS[layer]
     if not ledger.is_file():
         raise PotatoError(
             f"There are no {layer} data yet.",
@@ -93,15 +93,31 @@ def _layer(root: Path, layer: str) -> list[Verdict]:
             hint=f"type `dvc repro {layer}`, or `make run` for the whole report",
         )
     content = {dataset.name.rpartition("/")[2]: lake.read(_path(root, dataset.name)) for dataset in datasets}
-    return check(content, lake.read_json(ledger)["files"]) + contracts.hold([_as_made(root, layer)])
+    made = [_as_made(root, layer), *([_rows_of_bronze(root)] if layer == "silver" else [])]
+    return check(content, lake.read_json(ledger)["files"]) + contracts.hold(made)
 
 
 def _as_made(root: Path, layer: str) -> Rule:
     """Return the rule that nothing was changed since the stage wrote it."""
-    made: dict[str, Any] = lake.read_json(root / manifest.PATHS[layer])["outputs"]
-    changed = {name: float(lake.fingerprint(_path(root, name)) != out["fingerprint"]) for name, out in made.items()}
-    sentence = "The data are, byte for byte, those that the stage wrote."
+    said: dict[str, Any] = lake.read_json(root / manifest.PATHS[layer])
+    changed = {
+        name: float(lake.fingerprint(_path(root, name)) != out["fingerprint"]) for name, out in said["outputs"].items()
+    }
+    ledger = lake.fingerprint(root / manifest.LEDGERS[layer])
+    changed[f"{layer}/ledger"] = float(ledger != said.get("ledger"))
+    sentence = "The data and the ledger are, byte for byte, those that the stage wrote."
     return Rule("data_as_made", f"{layer}/manifest", "error", sentence, changed, high=0)
+
+
+def _rows_of_bronze(root: Path) -> Rule:
+    """Return the rule that silver took up each row that bronze read."""
+    read, taken = (
+        {name: int(file["rows_read"]) for name, file in lake.read_json(root / path)["files"].items()}
+        for path in (manifest.LEDGERS["bronze"], manifest.LEDGERS["silver"])
+    )
+    apart = {name: float(abs(read.get(name, 0) - taken.get(name, 0))) for name in sorted({*read, *taken})}
+    sentence = "Silver counts as many rows of each raw file as bronze read."
+    return Rule("silver_reads_what_bronze_read", "silver/ledger", "error", sentence, apart, high=0, shown=",.0f")
 
 
 def _path(root: Path, dataset: str) -> Path:

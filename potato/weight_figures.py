@@ -66,8 +66,8 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
         "change-by-group",
         "overview",
         "Change in weight by group",
-        f"Each dot is one person's last weigh-in minus their first. Diamonds are means with {confidence:.0%}"
-        " intervals. To the left of zero is weight lost.",
+        "Each dot is one person's last weigh-in minus their first. Diamonds are means"
+        f"{_with_intervals(means, confidence)}. To the left of zero is weight lost.",
         f"Dots for each person's weight change in kilograms, in {words.count(len(shown), 'row')}. {told}.",
         _DATASET,
         plot,
@@ -200,7 +200,7 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
     )
     first = data.sort_values("study_week").groupby("group").first()
     caption = (
-        f"Mean weight of the week minus that of the week before, with {confidence:.0%} intervals over people."
+        f"Mean weight of the week minus that of the week before{_with_intervals(data, confidence)}."
         f" Only means over at least {least} people are drawn; the table has the others."
     )
     if least == 1:
@@ -211,8 +211,8 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
         "trajectories",
         "Change from week to week",
         caption,
-        f"Points{'' if least == 1 else ' with intervals'} for the mean weekly weight change in kilograms."
-        f" First of each: {told}.",
+        f"Points{' with intervals' if data['low'].notna().any() else ''} for the mean weekly weight change in"
+        f" kilograms. First of each: {told}.",
         _DATASET,
         plot,
         height=3.6,
@@ -265,15 +265,29 @@ def conditions(slopes: pd.DataFrame, table: pd.DataFrame, confidence: float) -> 
         + p9.labs(x="", y="Slope, kg per week")
         + look(legend_position="none", panel_grid_major_x=p9.element_blank())
     )
+    alone = slopes["subject_id"].nunique() == 1
+    dots_are = (
+        "Each dot is a person's slope of weight in that condition, a thin line joins a person's slopes."
+        f" Diamonds are means over people{_with_intervals(table, confidence)}."
+    )
+    if alone:
+        dots_are = "Each point is the person's slope of weight in that condition."
     told = "; ".join(f"{r.condition}: {words.number(r.mean, '+.2f')} kg per week" for r in words.rows(table))
     return Figure(
         "conditions",
         "trajectories",
         "Slope of weight by condition",
-        "Each dot is a person's slope of weight in that condition, a thin line joins a person's slopes."
-        f" Diamonds are means over people with {confidence:.0%} intervals."
-        f" {trajectories.CONDITION_ESTIMATOR}",
-        f"Dots for each person's slope in {words.count(len(order), 'condition')}. Means: {told}.",
+        f"{dots_are} {trajectories.condition_estimator(alone)}",
+        f"Dots for each person's slope in {words.count(len(order), 'condition')}."
+        f" {'Slopes' if alone else 'Means'}: {told}.",
         _DATASET,
         plot,
     )
+
+
+def _with_intervals(means: pd.DataFrame, confidence: float) -> str:
+    """Return which of the means have an interval, as the end of `means`; empty where none has."""
+    if means["low"].isna().all():
+        return ""
+    some = f" where there are {trajectories.MIN_PEOPLE} people or more" if means["low"].isna().any() else ""
+    return f" with {confidence:.0%} intervals over people{some}"

@@ -34,21 +34,35 @@ class When:
     """When a column is.
 
     `date` is yyyy-mm-dd, or the text of the Date row where that is no date that can be told, or empty. `date_from` says
-    what it comes from: cell, day (number), position, text, or nothing. `day` counts from 1 unless the Day row does not.
+    what it comes from: cell, day (number), position, text, no day (such as an average), or nothing. `day` counts from 1
+    unless the Day row does not. `in_cell` is the Date row's date where another is used, since it can't be.
     """
 
     day: int
     date: str
     date_from: str
+    in_cell: str = ""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """When each column is, and the first day's date; `problems` are sentences about what does not fit."""
+    """When each column is, the date of day 1, and the number of the first day, 0 or 1, as the Day row counts.
+
+    `problems` are sentences about what does not fit.
+    """
 
     columns: dict[int, When]
     first: date | None
+    first_day: int
     problems: list[str]
+
+
+NO_DAY = "no day"
+
+
+def aside(heading: str) -> When:
+    """Return when a column is that is no day."""
+    return When(0, heading, NO_DAY)
 
 
 def calendar(dates: Mapping[int, Cell], days: Mapping[int, Cell], places: Iterable[int], epoch: date) -> Calendar:
@@ -77,6 +91,7 @@ def calendar(dates: Mapping[int, Cell], days: Mapping[int, Cell], places: Iterab
     keys = numbered or {place: place for place in {*wanted, *dates}}
     believed = _believed(ordinals, keys)
     filled = _filled(believed, keys)
+    most = 2 * len(believed) > len(ordinals)
     first = _first(filled, numbered)
     columns = {}
     for place in wanted:
@@ -84,11 +99,14 @@ def calendar(dates: Mapping[int, Cell], days: Mapping[int, Cell], places: Iterab
         day = numbered.get(place)
         if day is None:
             day = ordinal - first.toordinal() + 1 if ordinal is not None and first else place
-        # What the cell says stays what it says, also where it is not believed.
-        ordinal = ordinals.get(place, ordinal)
+        # What the cell says stays what it says, unless most others imply another date.
+        typed = ordinals.get(place, ordinal)
+        corrected = place in ordinals and place not in believed and ordinal is not None and most
+        ordinal = ordinal if corrected else typed
         if ordinal is not None and 1 <= ordinal <= _LAST:
-            source = "cell" if place in ordinals else "day" if place in told else "position"
-            columns[place] = When(day, date.fromordinal(ordinal).isoformat(), source)
+            source = "cell" if place in ordinals and not corrected else "day" if place in told else "position"
+            in_cell = known[place].isoformat() if corrected else ""
+            columns[place] = When(day, date.fromordinal(ordinal).isoformat(), source, in_cell)
         else:
             text = written(dates.get(place))
             columns[place] = When(day, text, "text" if text else "")
@@ -99,7 +117,7 @@ def calendar(dates: Mapping[int, Cell], days: Mapping[int, Cell], places: Iterab
     if odd:
         shown = ", ".join(known[place].isoformat() for place in sorted(odd)[:3])
         problems.append(f"{len(odd)} of {len(known)} dates don't fit the others or their day numbers, such as {shown}")
-    return Calendar(columns, first, problems)
+    return Calendar(columns, first, 0 if 0 in told.values() else 1, problems)
 
 
 def _first(filled: dict[int, int], numbered: dict[int, int]) -> date | None:

@@ -12,8 +12,11 @@ import yaml
 
 from potato import lake, madestudies, settings, workbook_folders
 from potato.errors import PotatoError, nearest
-from potato.workbook_folders import Found, Participant, Trial
-from potato.workbooks import HORIZON, RATINGS
+from potato.madestudies import IMPORTED
+from potato.workbook_blocks import RATINGS
+from potato.workbook_days import NO_DAY
+from potato.workbook_folders import Found, Participant, Trial, is_weight
+from potato.workbooks import HORIZON
 
 Row = dict[str, str]
 Track = Callable[[Sequence[Found]], Iterable[Found]]
@@ -21,13 +24,12 @@ Track = Callable[[Sequence[Found]], Iterable[Found]]
 _WHAT = ("participant", "date", "day", "weight", "unit", "group")
 _WHERE = ("workbook", "cell")
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "weight/daily.csv": (*_WHAT, *RATINGS, "date_from", *_WHERE),
+    "weight/daily.csv": (*_WHAT, *RATINGS, "date_from", "date_in_cell", *_WHERE),
     "weight/phases.csv": (*_WHAT, "phase", *_WHERE),
-    "beyond_horizon.csv": (*_WHAT, *RATINGS, "date_from", *_WHERE),
+    "beyond_horizon.csv": (*_WHAT, *RATINGS, "date_from", "date_in_cell", *_WHERE),
     "summary.csv": ("participant", "group", "label", "value", "missing", *_WHERE),
 }
-_LEDGER = "import.json"
-_OURS = {*COLUMNS, _LEDGER}
+_OURS = {*COLUMNS, IMPORTED}
 
 
 def import_workbooks(folder: Path, name: str, root: Path, *, force: bool, track: Track) -> Trial:
@@ -81,11 +83,15 @@ def tables_of(trial: Trial) -> dict[str, list[Row]]:
         for table, readings in (("weight/daily.csv", person.book.readings), ("beyond_horizon.csv", person.book.late)):
             for reading in readings:
                 told = {key: getattr(reading, key) for key in ("weight", "unit", "cell", *RATINGS)}
-                when = {"date": reading.when.date, "day": str(reading.when.day), "date_from": reading.when.date_from}
+                at = reading.when
+                day_number = "" if at.date_from == NO_DAY else str(at.day)
+                when = {"date": at.date, "day": day_number, "date_from": at.date_from, "date_in_cell": at.in_cell}
                 tables[table].append(who | told | when)
         unit = next((reading.unit for reading in person.book.readings), "")
         for entry in person.phases():
-            row = {"date": _date_of(person, entry.day or 1), "day": str(entry.day), "phase": entry.label}
+            # A start is the sheet's first day, which some count as 0.
+            day = person.book.first_day if entry.day == 1 else entry.day or 0
+            row = {"date": _date_of(person, day), "day": str(day), "phase": entry.label}
             row |= {"weight": entry.value, "unit": entry.unit or unit, "cell": entry.cell}
             tables["weight/phases.csv"].append(who | row)
         for entry in person.book.summary:
@@ -104,32 +110,33 @@ def _date_of(person: Participant, day: int) -> str:
 
 def described(trial: Trial, tables: dict[str, list[Row]], name: str) -> str:
     """Return the text of studies/NAME.yaml."""
-    weighed = [row for table in ("weight/daily.csv", "weight/phases.csv") for row in tables[table] if row["weight"]]
-    undated = [row["participant"] for row in weighed if not _is_date(row["date"])]
-    people = [f"{n} in {group}" for group, n in Counter(person.group for person in trial.participants).items()]
-    untold = sorted(p.subject_id for p in trial.participants if p.weights and p.unit[0] is None)
-    about = (
-        f"Morning weights of {len(trial.participants)} people, from their workbooks ({', '.join(people)})."
-        " What they ate was not recorded; energy and mood are ratings."
-    )
+    read = [row for table in ("weight/daily.csv", "weight/phases.csv") for row in tables[table]]
+    undated = [
+        row["participant"]
+        for row in read
+        if is_weight(row["weight"]) and not _is_date(row["date"]) and row.get("date_from") != NO_DAY
+    ]
+    untold = sorted(person.subject_id for person in trial.participants if person.untold)
     if undated:
         few = ", ".join(sorted(set(undated))[:5]) + (" and others" if len(set(undated)) > 5 else "")
         when = [
-            f"# {len(set(undated))} people have weights whose date nothing tells ({few}),",
+            f"# Nothing tells the date of some weights of {few},",
             "# so that everybody's days are counted by number. With their dates, write `date: date` instead.",
             "day: day",
         ]
     else:
-        when = ["date: date # yyyy-mm-dd; where the workbook has none, from the columns beside it (date_from)"]
+        counted = any(row.get("date_from") in ("day", "position") for row in read)
+        where = "; where the workbook has none, from the columns beside it (date_from)" if counted else ""
+        when = [f"date: date # yyyy-mm-dd{where}"]
     lines = [
         "# Written by `potato import-workbooks`; change what you know better.",
         *_scalar("title", name),
-        *_scalar("description", about),
+        *_scalar("description", _about(trial, read)),
         *([] if undated else ["date_order: ymd"]),
         "",
         "weight:",
-        "  files: weight/*.csv # daily.csv, and phases.csv for weights that only a Summary sheet has",
-        "  unit: detect # what the label states (column `unit`), else each person's own values",
+        f"  files: weight/*.csv # {_files(tables)}",
+        "  unit: detect # what the workbook states (column `unit`), else each person's own values",
         *_comment(untold),
         "  columns:",
         "    subject_id: participant",
@@ -141,13 +148,36 @@ def described(trial: Trial, tables: dict[str, list[Row]], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _files(tables: dict[str, list[Row]]) -> str:
+    daily = "daily.csv, a row for each day"
+    return (
+        f"{daily}, and phases.csv for weights that only a Summary sheet has" if tables["weight/phases.csv"] else daily
+    )
+
+
+def _about(trial: Trial, read: list[Row]) -> str:
+    """Return what the study is, and what an overview must not leave out, in some sentences."""
+    weighed = {row["participant"] for row in read if is_weight(row["weight"])}
+    counted = Counter(person.group for person in trial.participants if person.subject_id in weighed)
+    groups = ", ".join(f"{n} in {group}" for group, n in counted.items())
+    people = "1 person, from a workbook" if len(weighed) == 1 else f"{len(weighed)} people, from their workbooks"
+    names = {"energy_rating": "energy", "mood_rating": "mood"}
+    rated = [name for key, name in names.items() if any(row.get(key) for row in read)]
+    ratings = "; energy and mood are ratings" if len(rated) == 2 else f"; {rated[0]} is a rating" if rated else ""
+    remarks = trial.remarks()
+    more = f" Of the workbooks: {'; '.join(remarks)}; see {IMPORTED}." if remarks else ""
+    return f"Morning weights of {people} ({groups}). What they ate was not recorded{ratings}.{more}"
+
+
 def _comment(untold: list[str]) -> list[str]:
     if not untold:
         return []
-    inner = yaml.safe_dump(dict.fromkeys(untold, "lb"), default_flow_style=True, allow_unicode=True, width=10**6)
+    inner = yaml.safe_dump(dict.fromkeys(untold, "..."), default_flow_style=True, allow_unicode=True, width=10**6)
+    blank = " ".join(inner.split()).replace("'...'", "...")
     return [
-        "  # Neither says it for these people. Their weights are set aside until you do: kg or lb, without the sign #",
-        f"  # unit_by_subject: {' '.join(inner.split())}",
+        "  # Neither says it for these people. Their weights are set aside until you do: write kg or lb for each ...,",
+        "  # and take away the sign # before",
+        f"  # unit_by_subject: {blank}",
     ]
 
 
@@ -179,6 +209,7 @@ def ledger(trial: Trial, tables: dict[str, list[Row]]) -> dict[str, object]:
             }
             for person in trial.participants
         },
+        "remarks": trial.remarks(),
         "unreadable": trial.unreadable,
         "left_alone": trial.passed,
         "horizon_days": HORIZON,
@@ -208,6 +239,6 @@ def _publish(trial: Trial, tables: dict[str, list[Row]], description: str, name:
         for table, rows in tables.items():
             if rows or table == "weight/daily.csv":
                 lake.write_text(folder / table, madestudies.csv_text(COLUMNS[table], rows))
-        lake.write_json(folder / _LEDGER, ledger(trial, tables))
+        lake.write_json(folder / IMPORTED, ledger(trial, tables))
 
     madestudies.publish(name, root, description, write)

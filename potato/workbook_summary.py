@@ -90,6 +90,8 @@ def closing(trial: Trial, name: str) -> Iterator[str]:
         yield f"- {printable(problem)}"
     if len(problems) > _SHOWN:
         yield f"- and {len(problems) - _SHOWN} more, in data/raw/{name}/import.json"
+    if any(person.count()["from_summary"] for person in trial.participants):
+        yield f"{trial.remarks()[-1]}: data/raw/{name}/weight/phases.csv"
     late = sum(person.count()["beyond_horizon"] for person in trial.participants)
     if late:
         yield f"{late:,} weights after day {HORIZON} are no part of the series: data/raw/{name}/beyond_horizon.csv"

@@ -42,6 +42,7 @@ def bronze() -> Layer:
 def silver() -> Layer:
     """Return (tables, files of the ledger); each file has lost one row, which held no value."""
     eaten = {f"{name}_per_day": 10.0 for name in ("energy_kcal", *schema.KCAL_PER_G, "fiber_rollup_g")}
+    eaten["energy_kcal_per_day"] = 2000.0
     weeks = [{"subject_id": who, "study_week": week, "days_logged": 7} | eaten for who in PEOPLE for week in WEEKS]
     weighed = {"min_weight_kg": 79.0, "weight_kg": 80.0, "max_weight_kg": 81.0, "closing_weight_kg": 79.5}
     tables = {

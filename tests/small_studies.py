@@ -101,5 +101,9 @@ STUDIES: dict[str, Small] = {
         {"weight.csv": weights(_SIX, 56), "diary.csv": diary(_SIX, 56, ["kcal", "fiber"])},
         {"nutrition": _mapped(energy_kcal="kcal", fiber_g="fiber")},
     ),
+    "one_person_totals": Small(
+        {"weight.csv": weights(["Ann"], 56), "diary.csv": diary(["Ann"], 56, ["kcal", "fiber"])},
+        {"nutrition": _mapped(energy_kcal="kcal", fiber_g="fiber")},
+    ),
     "one_jump": Small({"weight.csv": weights(_SIX, 28, jump=("Ben", 27))}),
 }

@@ -156,6 +156,26 @@ def test_files_or_folders_may_name_the_person(study: Study, by: str, people: lis
     assert table["source_file"].to_pylist() == ["ann/w1.csv", "bob/w2.csv"]
 
 
+@pytest.mark.parametrize(("by", "first", "second"), [("file", "s1/001", "s2/001"), ("folder", "a/x/1", "b/x/1")])
+def test_two_files_or_folders_of_one_name_are_not_taken_for_one_person(
+    study: Study, by: str, first: str, second: str
+) -> None:
+    columns = {"date": "date", "weight": "weight"}
+    mapping = {"files": "**/*.csv", "unit": "kg", "columns": columns, "subject_from": by}
+    content = "date,weight\n2022-05-01,80\n"
+    files = {f"{first}.csv": content, f"{second}.csv": content}
+    with pytest.raises(PotatoError, match=f"{first}.csv and {second}.csv both name the person"):
+        loaded(study(files, weight=mapping))
+
+
+def test_several_files_in_the_folder_of_a_person_are_theirs(study: Study) -> None:
+    columns = {"date": "date", "weight": "weight"}
+    mapping = {"files": "**/*.csv", "unit": "kg", "columns": columns, "subject_from": "folder"}
+    content = "date,weight\n2022-05-01,80\n"
+    table = loaded(study({"a/may.csv": content, "a/june.csv": content}, weight=mapping)).tables["weight"]
+    assert table["subject_id"].to_pylist() == ["a", "a"]
+
+
 def test_files_that_no_family_reads_are_listed(study: Study, project: Path) -> None:
     files = {"weight.csv": ROWS, "notes.txt": "x", "sub/old.csv": ROWS, "._weight.csv": "x", ".~lock.weight.csv#": "x"}
     name = study(files | {"~$weight.csv": "x"}, weight=WEIGHT | {"files": "*.csv"})
@@ -172,8 +192,8 @@ def test_files_that_no_family_reads_are_listed(study: Study, project: Path) -> N
     ]
 
 
-def test_a_missing_column_in_a_file_of_zeros_does_not_fill_the_screen(study: Study) -> None:
-    with pytest.raises(PotatoError, match="no column") as caught:
+def test_a_file_of_zeros_is_no_text_and_does_not_fill_the_screen(study: Study) -> None:
+    with pytest.raises(PotatoError, match="no text file") as caught:
         loaded(study({"weight.csv": bytes(100_000)}))
     assert len(caught.value.found or "") < 100
 

@@ -27,7 +27,7 @@ from .bronze_rows import WEIGHT, clean, dated, study
         "1 May 2022",
         "1. may 2022",
         "1st of May 2022",
-        "01-MAY-22",
+        "1-MAY-22",
         "May 1, 2022",
         "May 1st 2022 6:00 am",
         "2022-May-01",
@@ -65,6 +65,11 @@ def test_each_month_has_its_name(month: str) -> None:
         "3 Mai 2022",
         "19999",
         "61000",
+        "2022-05-01 25:99",
+        "2022-05-01 24:00",
+        "2022-05-01T06:60:00",
+        "13/05/2022 06:00:60",
+        "44682 24:00",
     ],
 )
 def test_what_is_no_date_is_set_aside(text: str) -> None:
@@ -79,6 +84,12 @@ def test_what_is_no_date_is_set_aside(text: str) -> None:
         (["05.01.2022", "05.13.2022"], "mdy", ["2022-05-01", "2022-05-13"]),
         (["1-5-22 06:30", "13-5-22"], "dmy", ["2022-05-01", "2022-05-13"]),
         (["13-05-22", "14-05-22"], None, [None, None]),  # or 2013-05-22
+        (["13/05/22", "14/05/22"], None, [None, None]),
+        (["13/05/22", "31/12/99"], "dmy", ["2022-05-13", "1999-12-31"]),
+        (["75.05.01", "22.05.01"], "ymd", ["1975-05-01", "2022-05-01"]),
+        (["22-May-01", "13-May-75"], "dmy", ["2001-05-22", "1975-05-13"]),
+        (["22-May-01", "99-May-05"], "ymd", ["2022-05-01", "1999-05-05"]),
+        (["05/13/2022", "05/06/2022", "07-May-75"], "mdy", ["2022-05-13", "2022-05-06", "1975-05-07"]),
         (["1/5/22", "13/5/22"], "dmy", ["2022-05-01", "2022-05-13"]),
         (["5/1/69", "5/13/68"], "mdy", ["1969-05-01", None]),
     ],
@@ -91,16 +102,81 @@ def test_a_part_over_12_tells_the_order_of_the_file(
 
 
 @pytest.mark.parametrize(
-    ("order", "write"), [("dmy", "{d:%d/%m/%y}"), ("mdy", "{d:%m/%d/%Y}"), ("ymd", "{d:%y-%m-%d}")]
+    ("order", "write"),
+    [
+        ("dmy", "{d:%d/%m/%y}"),
+        ("dmy", "{d:%d-%b-%y}"),
+        ("dmy", "{d:%d%b%y}"),
+        ("ymd", "{d:%y/%m/%d}"),
+        ("ymd", "{d:%y-%m-%d}"),
+        ("ymd", "{d:%y.%m.%d}"),
+        ("ymd", "{d:%y-%b-%d}"),
+    ],
 )
-@pytest.mark.parametrize("backwards", [False, True])
-def test_steps_of_days_tell_the_order_where_no_part_does(order: str, write: str, backwards: bool) -> None:
-    days = [dt.date(2011, 5, 1) + dt.timedelta(n) for n in range(8)]
+@pytest.mark.parametrize(("step", "backwards"), [(1, False), (7, True)])
+def test_steps_of_years_tell_whether_a_year_of_two_digits_comes_first_or_last(
+    order: str, write: str, backwards: bool, step: int
+) -> None:
+    days = [dt.date(2022, 5, 13) + dt.timedelta(step * n) for n in range(14)]
     days = days[::-1] if backwards else days
     rows = [{"date": write.format(d=d), "subject_id": who} for who in "ab" for d in days for _ in range(2)]
     found = clean(study(), "weight", rows)
     assert found.evidence.files[0].date_order == order
     assert found.dates == [str(d) for _ in "ab" for d in days for _ in range(2)]
+
+
+def test_the_evidence_gives_the_steps() -> None:
+    told = dated("22/05/01", "22/05/08", "22/05/15", "22/05/22").evidence.files[0].date_evidence
+    assert told == (
+        "read ymd, the median step between a person's successive dates, in days, is 7; read otherwise at least 2,557"
+    )
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{month:02}/05/2022" for month in range(1, 13)],
+        [f"05/{month:02}/2022" for month in range(1, 13)],
+        [f"{month:02}/05/22" for month in range(1, 13)],
+        [f"05/{month:02}/22" for month in range(1, 13)],
+        ["01-May-22", "03-May-22"],
+        ["22/05/01", "22/06/01", "22/07/01", "22/08/01", "22/09/01"],
+    ],
+)
+def test_what_is_daily_in_one_order_and_monthly_in_another_is_not_decided(texts: list[str]) -> None:
+    found = dated(*texts)
+    assert found.evidence.files[0].date_order is None
+    for text, read, reason in zip(texts, found.dates, found.column("reason"), strict=True):
+        alike = text == "05/05/2022"
+        assert (read, reason) == (("2022-05-05", None) if alike else (None, "ambiguous_date"))
+
+
+def test_years_of_four_digits_do_not_tell_where_those_of_two_stand() -> None:
+    found = dated("13/05/2022", "22/05/01", "22/05/08")
+    assert found.dates == ["2022-05-13", None, None]
+
+
+def test_dates_that_every_order_reads_alike_need_none() -> None:
+    found = dated("05/05/2022", "06/06/2022")
+    assert found.dates == ["2022-05-05", "2022-06-06"]
+    assert found.evidence.files[0].date_evidence == "every order reads each date alike"
+
+
+@pytest.mark.parametrize("write", ["{}-{}-{}", "{}/{}/{}", "{}{}{}", "{}-{}-{} 06:00"])
+def test_a_file_with_year_day_month_keeps_no_date_that_reads_both_ways(write: str) -> None:
+    texts = [write.format("2022", *parts) for parts in (("13", "05"), ("05", "06"), ("06", "06"))]
+    rows = [{"date": text} for text in texts] + [{"date": "2022-05-06", "source_file": "g.csv", "subject_id": "b"}]
+    found = clean(study(), "weight", rows)
+    assert found.dates == [None, None, "2022-06-06", "2022-05-06"]
+    assert found.column("reason") == ["unreadable_date", "ambiguous_date", None, None]
+    assert texts[0] in found.evidence.files[0].date_evidence
+    assert clean(study(date_order="ymd"), "weight", rows).dates == [None, "2022-05-06", "2022-06-06", "2022-05-06"]
+    assert clean(study(date_order="dmy"), "weight", rows).column("reason") == found.column("reason")
+
+
+def test_a_single_slip_among_year_month_day_makes_no_other_date_doubtful() -> None:
+    found = dated(*(f"2022-05-{n:02}" for n in range(1, 29)), "2022-13-05")
+    assert found.column("reason") == [None] * 28 + ["unreadable_date"]
 
 
 def test_few_dates_without_a_telling_part_are_set_aside_and_the_others_read() -> None:
@@ -175,6 +251,15 @@ DAYS = WEIGHT | {"columns": {"subject_id": "s", "day": "d", "weight": "w"}}
         ("-2", -2),
         ("2.5", None),
         ("week 3", None),
+        ("Day -7", -7),
+        ("day: -7", -7),
+        ("D+2", 2),
+        ("3.00", 3),
+        ("day-1", None),
+        ("D-2", None),
+        ("day - 2", None),
+        ("1,000", None),
+        ("1.000", None),
     ],
 )
 def test_a_day_is_a_whole_number(text: str, day: int | None) -> None:
@@ -183,7 +268,9 @@ def test_a_day_is_a_whole_number(text: str, day: int | None) -> None:
     assert found.column("reason") == [None if day is not None else "unreadable_day"]
 
 
-@pytest.mark.parametrize(("text", "day"), [("3", 21), ("Week 3", 21), ("w0", 0), ("day 3", None)])
+@pytest.mark.parametrize(
+    ("text", "day"), [("3", 21), ("Week 3", 21), ("w0", 0), ("Week -2", -14), ("w-2", None), ("day 3", None)]
+)
 def test_a_week_is_seven_days(text: str, day: int | None) -> None:
     found = clean(study(weight=DAYS | {"units": {"day": "week"}}), "weight", [{"day": text}])
     assert found.column("day_number") == [day]

@@ -309,7 +309,9 @@ def test_only_weights_of_one_person_say_so(describing: Describe) -> None:
 
 def test_folders_of_several_people_s_files_are_groups(describing: Describe) -> None:
     files = {
-        f"low {what}/{who}.csv": WITHINGS["weight.csv"] for what in ("fat", "carb") for who in (f"{what}1", f"{what}2")
+        f"low {what}/{who}.csv": WITHINGS["weight.csv"]
+        for what, people in (("fat", "P1 P2"), ("carb", "P3 P4"))
+        for who in people.split()
     }
     weight = describing(files).content["weight"]
     assert (weight["subject_from"], weight["group_from"]) == ("file", "folder")
@@ -322,13 +324,17 @@ def test_several_rows_a_day_without_a_column_that_says_who_are_not_one_person_s(
     assert "--map weight.subject_id=COLUMN" in str(caught.value.hint)
 
 
-def test_people_and_weights_are_recognised_by_their_values_alone(describing: Describe) -> None:
+def test_people_are_recognised_by_their_values_alone_and_weights_are_asked_for(describing: Describe) -> None:
     rows = [
         f"{who},{day},{weight:.1f}"
         for who, start in (("q1", 70), ("q2", 52), ("q3", 61))
         for day, weight in zip(DAYS, steady(start), strict=True)
     ]
-    weight = describing({"x.csv": "\n".join(["code,when it was,result", *rows])}).content["weight"]
+    files = {"x.csv": "\n".join(["code,when it was,result", *rows])}
+    with pytest.raises(PotatoError, match="could be a body weight") as caught:
+        describing(files)
+    assert caught.value.hint == "add `--map weight.weight=result`"
+    weight = describing(files, Answers(maps={"weight": {"weight": "result"}})).content["weight"]
     assert weight["columns"] == {"subject_id": "code", "date": "when it was", "weight": "result"}
 
 
@@ -401,6 +407,31 @@ def test_a_second_kind_of_weight_files_is_a_question(describing: Describe) -> No
     assert (
         describing(files, Answers(files={"weight": "b.csv"})).content["weight"]["columns"]["weight"] == "gewicht (kg)"
     )
+
+
+def test_a_layout_that_was_not_chosen_says_so(describing: Describe) -> None:
+    files = {"a.csv": weights(70, "date,weight (kg)"), "b.csv": weights(71, "datum,gewicht (kg)")}
+    told = describing(files, Answers(files={"weight": "b.csv"}))
+    assert "not used: a.csv: another layout of weights; b.csv was chosen" in told.said
+    assert "weight: b.csv (b.csv)" not in told.said
+
+
+def test_a_choice_may_be_given_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["3", "2"])
+    console = Console(file=io.StringIO())
+    monkeypatch.setattr(console, "input", lambda *_, **__: next(answers))
+    assert describe.prompted(Question("files.weight", "Which?", "--files", ("a.csv", "b/*.csv")), console) == "b/*.csv"
+
+
+def test_values_that_contradict_the_header_say_which_unit_they_state(describing: Describe) -> None:
+    told = describing({"w.csv": weights(180, "date,Weight (kg)", "{day},{weight:.1f} lbs")})
+    assert "values of 'Weight (kg)' state lb, which contradicts the header's kg" in " ".join(told.said.split())
+
+
+def test_workbooks_beside_files_without_weights_are_to_be_imported_first(describing: Describe, tmp_path: Path) -> None:
+    with pytest.raises(PotatoError, match="No file with weights") as caught:
+        describing({"moods.csv": "date,mood\n2022-05-01,5\n", "1 a.xlsx": b"PK"})
+    assert "potato import-workbooks" in (caught.value.hint or "")
 
 
 def test_food_without_a_name_beside_weights_of_several_people_asks_whose_it_is(describing: Describe) -> None:
@@ -509,3 +540,140 @@ def test_the_command_takes_its_flags(project: Path, capsys: pytest.CaptureFixtur
     app(["describe-study", str(folder), "--study", "mine", "--weight-unit", "lb", "--yes"], standalone_mode=False)
     assert settings.load_study(project, "mine").weight.unit == "lb"
     assert "28 of 28 rows can be used" in capsys.readouterr().out
+
+
+def diaries(header: str, row: str, *starts: float) -> str:
+    """Return the rows of several people day by day, each at a minute of their own."""
+    people = [list(steady(start)) for start in starts]
+    lines = [
+        row.format(day=day, n=n, who=f"p{n}", weight=own[i])
+        for i, day in enumerate(DAYS)
+        for n, own in enumerate(people)
+    ]
+    return "\n".join([header, *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("when", "who"), [("Timestamp", "Email Address"), ("Datetime", "Nickname"), ("Date", "Initials"), ("Date", "Name")]
+)
+def test_people_who_fill_in_one_form_at_different_minutes_stay_apart(describing: Describe, when: str, who: str) -> None:
+    text = diaries(f"{when},{who},Weight (lb)", "{day} 07:1{n}:22,{who}@x.org,{weight:.1f}", 150, 180, 210)
+    assert describing({"form.csv": text}).content["weight"]["columns"]["subject_id"] == who
+
+
+def test_rows_at_different_minutes_of_a_day_are_not_taken_for_different_days(describing: Describe) -> None:
+    text = diaries("Timestamp,Weight (lb)", "{day} 07:1{n}:22,{weight:.1f}", 150, 180, 210)
+    with pytest.raises(PotatoError, match="84 rows for 28 days"):
+        describing({"form.csv": text})
+
+
+def test_the_name_of_a_food_is_no_person(describing: Describe) -> None:
+    food = meals("Date,Name,Quantity,Calories", "{day},Oatmeal,2,300")
+    found = describing({"food.csv": food, "w.csv": weights(70, "Date,Weight (kg)")})
+    assert found.content["nutrition"]["columns"]["food"] == "Name"
+    assert found.content["nutrition"]["subject"] == "me"
+
+
+@pytest.mark.parametrize(
+    "name", ["Duration (in seconds)", "glucose_mgdl", "rmssd", "weight_percentile", "heart rate (bpm)", "hrv"]
+)
+def test_a_number_of_another_meaning_is_no_weight(describing: Describe, name: str) -> None:
+    with pytest.raises(PotatoError, match="No file with weights"):
+        describing({"x.csv": weights(90, f"date,{name}")})
+
+
+def test_a_number_that_is_steady_within_each_person_is_asked_about(describing: Describe) -> None:
+    with pytest.raises(PotatoError, match="could be a body weight") as caught:
+        describing({"x.csv": diaries("date,participant,beats", "{day},{who},{weight:.0f}", 60, 75, 90)})
+    assert caught.value.hint == "add `--map weight.weight=beats`"
+
+
+def test_a_terminal_is_asked_which_number_is_the_weight(describing: Describe) -> None:
+    found = describing({"x.csv": weights(70, "date,result")}, ask=lambda question: question.choices[0])
+    assert found.content["weight"]["columns"]["weight"] == "result"
+
+
+def test_weights_that_were_lifted_are_no_body_weights(describing: Describe) -> None:
+    text = weights(100, "Date,Exercise,Weight,Reps", "{day},Bench press,{weight:.0f},8")
+    with pytest.raises(PotatoError, match="was lifted"):
+        describing({"gym.csv": text})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Week 1", "Week 2", "Week 3"),
+        ("export_part1", "export_part2"),
+        ("weight", "weight (1)"),
+        ("anna_week1", "anna_week2", "ben_week1"),
+        ("baseline", "follow-up"),
+        ("week 1/scale", "week 2/scale"),
+    ],
+)
+def test_the_parts_of_an_export_are_not_taken_for_people(describing: Describe, names: tuple[str, ...]) -> None:
+    files = {f"{name}.csv": weights(70) for name in names}
+    with pytest.raises(PotatoError, match="or a person each") as caught:
+        describing(files)
+    assert caught.value.hint == "add `--subject NAME`"
+    assert describing(files, Answers(subject="anna")).content["weight"]["subject"] == "anna"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("P01", "P02"),
+        ("S1_week1", "S2_week1"),
+        ("sub-01", "sub-02"),
+        ("participant 3", "participant 4"),
+        ("101", "102"),
+        ("anna 2022", "ben 2022"),
+    ],
+)
+def test_codes_and_names_of_people_are_people(describing: Describe, names: tuple[str, ...]) -> None:
+    assert describing({f"{name}.csv": weights(70) for name in names}).content["weight"]["subject_from"] == "file"
+
+
+def test_a_stated_column_makes_a_family_or_says_why_not(describing: Describe) -> None:
+    text = meals("Date,Kcal,Steps,Weight (kg)", "{day},1900,9000,80.5")
+    stated = Answers(maps={"nutrition": {"energy_kcal": "Kcal"}})
+    assert describing({"log.csv": text}, stated).content["nutrition"]["columns"]["energy_kcal"] == "Kcal"
+    with pytest.raises(PotatoError, match="make no nutrition data"):
+        describing({"log.csv": text}, Answers(maps={"nutrition": {"protein_g": "Kcal"}}))
+
+
+def test_the_day_of_enrolment_is_not_the_day_of_weighing(describing: Describe) -> None:
+    text = diaries("id,start_date,weighed,weight (kg)", "{who},2022-01-0{n},{day},{weight:.1f}", 60, 70, 80)
+    assert describing({"x.csv": text.replace("01-00", "01-09")}).content["weight"]["columns"]["date"] == "weighed"
+    rows = [f"{who},2022-01-01,{i},{70 + i / 10}" for who in "ab" for i in range(9)]
+    found = describing({"x.csv": "\n".join(["id,date,day,weight (kg)", *rows])}).content["weight"]
+    assert found["columns"]["day"] == "day"
+
+
+def test_two_dates_that_differ_are_asked_about(describing: Describe) -> None:
+    rows = [f"{day},{day + datetime.timedelta(3)},{weight:.1f}" for day, weight in zip(DAYS, steady(70), strict=True)]
+    files = {"x.csv": "\n".join(["visit_date,entry_date,weight (kg)", *rows])}
+    with pytest.raises(PotatoError, match="These dates differ") as caught:
+        describing(files)
+    assert caught.value.hint == "add `--map weight.date=visit_date` or `--map weight.date=entry_date`"
+    stated = Answers(maps={"weight": {"date": "entry_date"}})
+    assert describing(files, stated).content["weight"]["columns"]["date"] == "entry_date"
+
+
+def test_months_and_visits_are_no_days(describing: Describe) -> None:
+    files = {"x.csv": "id,month,weight (kg)\n" + "".join(f"{i},{m},{70 - m}\n" for i in "ab" for m in range(6))}
+    with pytest.raises(PotatoError, match=r"--map weight\.day=COLUMN"):
+        describing(files)
+    with pytest.raises(PotatoError, match="does not count days or weeks"):
+        describing(files, Answers(maps={"weight": {"day": "month"}}))
+
+
+def test_pounds_that_could_be_the_kilograms_of_very_heavy_people_are_remarked_on(describing: Describe) -> None:
+    found = describing({"w.csv": weights(180)})
+    assert found.content["weight"]["unit"] == "lb"
+    assert "if these weights were kg, the people would weigh 179 to 179 kg" in found.said
+
+
+def test_monthly_dates_that_could_be_daily_ask_for_their_order(describing: Describe) -> None:
+    rows = [f"01/{month:02}/2023,{80 - month / 10}" for month in range(1, 13)]
+    with pytest.raises(PotatoError, match="Which comes first"):
+        describing({"x.csv": "\n".join(["date,weight (kg)", *rows])})

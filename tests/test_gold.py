@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from potato import lake, schema
+from potato import lake, schema, sensitivity, trajectories
 from potato.gold import ModelingPipeline
 from tests import silver_frames
 from tests.silver_frames import PROJECT, TRUTH
@@ -194,6 +195,21 @@ def test_one_person_is_a_study_without_models_and_without_a_crash(tmp_path: Path
     assert "The one person of this study lost" in load(gold / "reports/numbers.json")["answer"]["headline"]
 
 
+def test_a_table_has_an_interval_only_over_enough_people_and_says_so(tmp_path: Path) -> None:
+    weights = silver_frames.trajectories(people=10, weeks=4, groups=(*["Many"] * 7, *["Few"] * 3))
+    root = tmp_path / "project"
+    root.mkdir()
+    gold = run(
+        silver_frames.project(root, "demo", weights, silver_frames.without_intake(weights)), "demo", tmp_path / "s"
+    )
+    captions = {entry["id"]: entry["caption"] for entry in load(gold / "reports/tables.json")}
+    for name in ("cohort-groups", "weekly-change", "group-weeks"):
+        table = pd.read_parquet(gold / f"reports/tables/{name}.parquet")
+        assert set(table["n"] < trajectories.MIN_PEOPLE) == {True, False}, name
+        assert list(table["low"].notna()) == list(table["n"] >= trajectories.MIN_PEOPLE), name
+        assert "A mean over fewer than 5 people is shown without an interval." in captions[name]
+
+
 def test_a_study_that_lasted_one_week_is_reported(tmp_path: Path) -> None:
     weights = silver_frames.trajectories(people=6, weeks=1)
     root = tmp_path / "project"
@@ -212,11 +228,13 @@ def moved_for_one(frame: pd.DataFrame, column: str, change: float) -> pd.DataFra
 
 
 @pytest.fixture(scope="module")
-def jumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def jumped_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study in which two weigh-ins of one person, in her second week, are flagged as a jump."""
     weights, changes = silver_frames.trajectories(), silver_frames.modeling()
     without = moved_for_one(weights, "change_from_baseline_kg", -2.0)
-    without.loc[(without["subject_id"] == "s000") & (without["study_week"] == 2), "n_weights"] -= 2
+    second = (without["subject_id"] == "s000") & (without["study_week"] == 2)
+    without.loc[second, "weight_change_kg"] -= 168.0
+    without.loc[second, "n_weights"] -= 2
     root = tmp_path_factory.mktemp("jumped")
     silver_frames.project(
         root,
@@ -227,17 +245,50 @@ def jumped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         modeling_without_jumps=moved_for_one(changes, "next_week_change_kg", -0.5),
         flags=silver_frames.jumps(("s000", "88.1", 12), ("s000", "88.3", 13)),
     )
-    return run(root, "demo", tmp_path_factory.mktemp("staging"))
+    return root
 
 
-def test_what_flagged_jumps_do_is_shown_for_changes_slopes_and_every_estimate(jumped: Path) -> None:
-    shown = pd.read_parquet(jumped / "reports/tables/sensitivity.parquet").set_index("result")
-    assert shown.loc["Mean change from first to last weigh-in", "difference"] == pytest.approx(-2 / 40)
-    assert shown.loc["Mean change in “4 Weeks”", "difference"] == pytest.approx(-2 / 14)
-    assert shown.loc["Mean change in “Dropped”", "difference"] == 0
-    assert shown.loc["Mean slope", "difference"] == 0
+@pytest.fixture(scope="module")
+def jumped(jumped_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(jumped_root, "demo", tmp_path_factory.mktemp("staging"))
+
+
+@pytest.fixture(scope="module")
+def compared(jumped_root: Path) -> pd.DataFrame:
+    """Return every compared result: the page shows those that differ most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POTATO_ROOT", str(jumped_root))
+        pipeline = ModelingPipeline("demo")
+        pipeline.load_features()
+        pipeline.train_models()
+    assert pipeline.compared is not None
+    return pipeline.compared
+
+
+def test_what_flagged_jumps_do_is_compared_for_every_mean_slope_and_estimate(
+    jumped: Path, compared: pd.DataFrame
+) -> None:
+    found = compared.set_index("result")
+    whole = "Mean change from first to last weigh-in"
+    assert found.loc[whole, "difference"] == pytest.approx(-2 / 40)
+    assert found.loc[f"{whole} in “4 Weeks”", "difference"] == pytest.approx(-2 / 14)
+    assert found.loc[f"{whole} in “Dropped”", "difference"] == 0
+    assert found.loc["Mean slope", "difference"] == 0
+    shown = {
+        ("cohort-groups", "baseline"): "Mean first weight",
+        ("cohort-groups", "mean"): whole,
+        ("weekly-change", "mean"): "Mean change into week {week}",
+        ("group-weeks", "mean"): "Mean change from the first weigh-in by week {week}",
+    }
+    for (table, column), name in shown.items():
+        for row in pd.read_parquet(jumped / f"reports/tables/{table}.parquet").to_dict("records"):
+            where = "" if row["group"] == "All" else f" in “{row['group']}”"
+            result = name.format(week=row.get("study_week")) + where
+            assert found.loc[result, "with"] == pytest.approx(row[column]), result
     estimates = pd.read_parquet(jumped / "reports/tables/coefficients.parquet")
-    of_models = shown[shown.index.str.contains(": ")]
+    of_models = found[found.index.str.contains(": ")].reset_index()
+    names = [f"{row.model}: {row.term}" for row in estimates.itertuples()]
+    of_models = of_models.set_index("result").loc[names]
     assert list(of_models["with"]) == pytest.approx(list(estimates["estimate"]))
     # The same shift in all weeks of a person is part of her own level: the comparison within people does not move.
     within = of_models.index.str.startswith("Within people")
@@ -249,7 +300,49 @@ def test_the_sentence_on_jumps_names_them_and_the_largest_difference_with_its_un
     assert text.startswith(
         "2 weigh-ins were flagged as one-day jumps: 2 of “s000” (weight/weight.csv, rows 12 and 13)."
     )
-    assert "the largest difference is 0.14 kg: mean change in “4 Weeks”" in text
+    assert "the largest difference is 12.00 kg: mean change into week 2 in “4 Weeks”" in text
+
+
+def test_the_largest_difference_is_the_largest_of_every_mean_that_the_pages_show(jumped: Path) -> None:
+    shown = pd.read_parquet(jumped / "reports/tables/sensitivity.parquet")
+    assert len(shown) == 15
+    sizes = shown["difference"].abs()
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert shown["result"][0] == "Mean change into week 2 in “4 Weeks”"
+    listed = next(entry for entry in load(jumped / "reports/tables.json") if entry["id"] == "sensitivity")
+    assert "What differs most stands first." in listed["caption"]
+    assert "Each result" not in listed["caption"]
+    assert re.search(r"\d+ more results are left out, with a difference of at most \d\.\d{3}", listed["caption"])
+
+
+@pytest.mark.parametrize(
+    ("with_", "without", "told"),
+    [
+        (-0.2449, -0.2751, "0.030 kg: a mean, −0.275 instead of −0.245."),
+        (-0.2449, -0.2849, "0.04 kg: a mean, −0.28 instead of −0.24."),
+        (10.0, -0.6, "10.60 kg: a mean, −0.60 instead of 10.00."),
+    ],
+)
+def test_the_told_difference_is_that_of_the_told_numbers(with_: float, without: float, told: str) -> None:
+    frame = pd.DataFrame({"result": ["A mean"], "unit": ["kg"]})
+    compared = sensitivity.compare(
+        sensitivity.Results(frame.assign(value=with_)), sensitivity.Results(frame.assign(value=without))
+    )
+    text = sensitivity.sentence(silver_frames.jumps(("s000", "88.1", 12)), compared)
+    assert text.endswith(told)
+    most, after, before = re.findall(r"[−\d][\d.]*\d", text.split("largest difference is ")[1])
+    assert abs(float(after.replace("−", "-")) - float(before.replace("−", "-"))) == pytest.approx(float(most))
+    assert float(most) == pytest.approx(abs(without - with_), abs=0.005)
+
+
+def test_a_result_that_rests_on_a_jump_alone_is_told_and_stands_before_what_stays_the_same() -> None:
+    frame = pd.DataFrame({"result": ["Same", "Gone", "Moved"], "unit": "kg", "value": [1.0, 2.0, 3.0]})
+    compared = sensitivity.compare(
+        sensitivity.Results(frame), sensitivity.Results(frame.drop(1).assign(value=[1.0, 3.5]))
+    )
+    assert list(compared["result"]) == ["Moved", "Gone", "Same"]
+    text = sensitivity.sentence(silver_frames.jumps(("s000", "88.1", 12)), compared)
+    assert text.endswith("moved, 3.50 instead of 3.00. Without it 1 result can't be told.")
 
 
 def test_a_jump_has_a_star_in_its_week_and_nowhere_else(jumped: Path, demo: Path) -> None:

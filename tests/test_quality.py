@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from bs4 import BeautifulSoup
 
-from potato import lake, quality, schema
+from potato import lake, orders, quality, schema
+from potato.markdown import code
 
 from .layer_frames import aside, bronze, changed, filled, flagged, silver
 
@@ -107,6 +108,21 @@ def test_people_with_something_missing_are_listed_with_what_it_is(findings: qual
     assert cells(quality.parts(found)["people"]) == [["bob", said, "0", "10", "10", "1"]]
 
 
+def test_a_study_of_weights_has_no_columns_of_diaries(findings: quality.Findings) -> None:
+    weights = {name: file for name, file in findings.silver["files"].items() if file["family"] == "weight"}
+    untold = filled(schema.QUARANTINE, [aside("weight", 3, "unit_not_told", "bob")])
+    part = quality.parts(replace(findings, silver={"files": weights}, quarantine=untold))["people"]
+    assert [th.text for th in BeautifulSoup(part, "html.parser")("th")][2:] == ["Rows of weight", "Set aside"]
+
+
+def test_dates_that_need_no_order_are_not_called_untold(findings: quality.Findings) -> None:
+    shown = []
+    for why in orders.NEEDLESS:
+        files = {n: f | {"date_order": None, "date_evidence": why} for n, f in findings.silver["files"].items()}
+        shown.append(cells(quality.parts(replace(findings, silver={"files": files}))["values"])[0][2])
+    assert shown == ["year first", "each date tells", "day numbers"]
+
+
 def test_what_is_not_there_is_left_out(findings: quality.Findings) -> None:
     clean = replace(findings, quarantine=findings.quarantine.slice(0, 0))
     assert set(quality.parts(clean)) == {"ledger", "reading", "values"}
@@ -115,9 +131,12 @@ def test_what_is_not_there_is_left_out(findings: quality.Findings) -> None:
 
 def test_files_that_are_not_used_are_named(findings: quality.Findings) -> None:
     one = replace(findings, bronze={"files": {}, "files_not_used": ["notes.txt"]})
-    assert quality.variables(one)["files.not_used"] == "1 file of the study's folder is not used: `notes.txt`."
+    assert quality.variables(one)["files.not_used"] == f"1 file of the study's folder is not used: {code('notes.txt')}."
+    own = replace(findings, bronze={"files": {}, "files_not_used": ["import.json", "summary.csv"]})
+    said = "`import.json` and `summary.csv` are what the import of workbooks lists beside its weights."
+    assert quality.variables(own)["files.not_used"] == said
     several = replace(findings, bronze={"files": {}, "files_not_used": [f"{n}.txt" for n in range(60)]})
-    assert quality.variables(several)["files.not_used"].endswith("`49.txt` and 10 more.")
+    assert quality.variables(several)["files.not_used"].endswith(f"{code('49.txt')} and 10 more.")
 
 
 def drifted(verdict: str, column: str) -> dict[str, Any]:

@@ -165,3 +165,26 @@ def test_nothing_that_two_readings_accept_is_read_where_the_file_is_silent(numbe
     found = entries(*(f"{n:,}" for n in numbers))
     assert found.column("energy_kcal") == [None] * len(numbers)
     assert set(found.column("reason")) == {"ambiguous_number"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["950", "1.850", "2.100"], [950, None, None]),
+        (["950", "1.850", "12.5"], [950, 1.85, 12.5]),
+        (["95", "1.850", "2.100"], [95, 1.85, 2.1]),
+        (["950", "0.850", "n.a."], [950, 0.85, None]),
+        (["950", "1.850", "n.a."], [950, None, None]),
+    ],
+)
+def test_three_digits_after_every_point_may_be_thousands_beside_whole_numbers(
+    texts: list[str], expected: list[float | None]
+) -> None:
+    found = entries(*texts)
+    assert found.column("energy_kcal") == expected
+    ambiguous = [text.count(".") == 1 and value is None for text, value in zip(texts, expected, strict=True)]
+    assert [reason == "ambiguous_number" for reason in found.column("reason")] == ambiguous
+
+
+def test_the_study_file_tells_that_points_are_thousands() -> None:
+    assert entries("950", "1.850", decimal=",").column("energy_kcal") == [950, 1850]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import random
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from potato import rawfiles, rawrows
+from potato import headers, rawfiles, rawrows
 from potato.decoding import decode
 from potato.errors import PotatoError
 from potato.rawfiles import RawFile, opening, read_raw
@@ -247,17 +248,62 @@ def test_a_second_header_that_moves_only_other_columns_is_a_header(read: Read) -
 
 def test_reordered_upper_case_and_blank_headers_match(read: Read) -> None:
     file = read(" WEIGHT ,Who,  date\n80,a,1\n")
-    assert [rawfiles.positions(file.header, name) for name in COLUMNS.values()] == [[1], [2], [0]]
+    assert [headers.positions(file.header, name) for name in COLUMNS.values()] == [[1], [2], [0]]
 
 
 @pytest.mark.parametrize("written", ["Body weight (kg)", "body_weight_kg", "BODY-WEIGHT [KG]"])
 def test_names_match_whatever_stands_between_their_words(written: str) -> None:
-    assert rawfiles.positions(["x", written], "body weight kg") == [1]
+    assert headers.positions(["x", written], "body weight kg") == [1]
 
 
 def test_an_exact_name_wins_over_one_that_looks_like_it() -> None:
-    assert rawfiles.positions(["Weight +", "Weight -"], "Weight -") == [1]
-    assert rawfiles.positions(["Weight +", "Weight -"], "weight") == [0, 1]
+    assert headers.positions(["Weight +", "Weight -"], "Weight -") == [1]
+    assert headers.positions(["Weight +", "Weight -"], "weight") == [0, 1]
+
+
+def test_rows_above_the_header_are_counted_and_set_aside(read: Read) -> None:
+    above = [f"ann,2022-05-{n:02},80\n" for n in range(1, 31)]
+    file = read("".join([*above, "\n", HEADER, "zoe,2022-05-01,81\n"]))
+    assert file.header_row == 32
+    assert faults(file) == [*((n, "above_header") for n in range(1, 31)), (33, None)]
+    assert cells(file)[0] == ["ann", "2022-05-01", "80"]
+
+
+def test_rows_above_the_header_are_kept_whatever_they_hold(read: Read) -> None:
+    above = "Weights\nann,2022-05-01,80,x,5\nann,2022-05-02\nann,yesterday,80\n\n"
+    file = read(above + HEADER + "zoe,2022-05-01,81\n")
+    assert faults(file) == [*((n, "above_header") for n in (2, 3, 4)), (7, None)]
+    assert file.rows["overflow"].to_pylist() == ['"column 4": "x", "column 5": "5"', None, None, None]
+
+
+@pytest.mark.parametrize("title", ["Weights 2022", "Weights,,", ",,", "sep=,", "Name,Ann,", "# made 2022-05-01 by x,y"])
+def test_a_title_above_the_header_is_no_row(read: Read, title: str) -> None:
+    assert faults(read(f"{title}\n{HEADER}a,1,80\n")) == [(3, None)]
+
+
+def test_a_second_header_with_more_of_the_columns_in_use_stops(read: Read) -> None:
+    block = "".join(f"a,{n},80\n" for n in range(20))
+    columns = COLUMNS | {"unit": "unit"}
+    with pytest.raises(PotatoError, match=r"w\.csv changes its columns in row 22"):
+        read(HEADER + block + "who,date,weight,unit\n" + block.replace("\n", ",kg\n"), columns=columns)
+
+
+@pytest.mark.parametrize("second", ["who,date,Weight (lb)", "who,date,pounds", "Who,Datum,Weight (kg)"])
+def test_a_second_header_with_another_name_or_unit_stops(read: Read, second: str) -> None:
+    with pytest.raises(PotatoError, match="changes its columns in row 3") as caught:
+        read(f"who,date,Weight (kg)\na,1,80\n{second}\na,2,180\n", columns=COLUMNS | {"weight": "Weight (kg)"})
+    assert caught.value.found == ", ".join(second.split(","))
+
+
+def test_a_row_that_repeats_a_name_is_data(read: Read) -> None:
+    file = read(HEADER + "who,date,81\nwho,x,80\na,date,\n")
+    assert faults(file) == [(2, None), (3, None), (4, None)]
+
+
+@pytest.mark.parametrize("content", [bytes(5000), gzip.compress(HEADER.encode() * 9), random.Random(1).randbytes(5000)])
+def test_what_is_no_text_is_called_so(read: Read, content: bytes) -> None:
+    with pytest.raises(PotatoError, match=r"w\.csv is no text file"):
+        read(content)
 
 
 def test_lines_before_the_header_are_no_rows(read: Read) -> None:

@@ -116,6 +116,23 @@ def tell_no_unit(layer: Layer) -> None:
     files["weight/a.csv"] |= {"rows_kept": 19, "rows_quarantined": {"missing_value": 1, "unit_not_told": 1}}
 
 
+def weigh(kg: float) -> Callable[[Layer], None]:
+    def breaks(layer: Layer) -> None:
+        table = layer[0]["subject_trajectories"]
+        for row in range(len(table)):
+            table = changed(table, row, weight_kg=kg)
+        layer[0]["subject_trajectories"] = table
+
+    return breaks
+
+
+def eat_kilojoules(layer: Layer) -> None:
+    table = layer[0]["weekly_features"]
+    for row in range(len(table)):
+        table = changed(table, row, energy_kcal_per_day=8_400.0)
+    layer[0]["weekly_features"] = table
+
+
 def lose_a_week(layer: Layer) -> None:
     tables, _ = layer
     tables["weekly_features"] = changed(tables["weekly_features"], 2, study_week=4)
@@ -152,6 +169,11 @@ def lose_a_week(layer: Layer) -> None:
         (remark("weight", "jump", 3, 4), "few_jumps", "warning"),
         (replaced("subjects", 1, nutrition_rows=0), "people_known_in_every_family", "warning"),
         (tell_no_unit, "unit_told", "warning"),
+        (replaced("subjects", 1, subject_id="Ann"), "names_differ_in_more_than_case", "warning"),
+        (replaced("subjects", 1, subject_id="an n"), "names_differ_in_more_than_case", "warning"),
+        (weigh(36.0), "weights_are_those_of_people", "warning"),
+        (weigh(177.0), "weights_are_those_of_people", "warning"),
+        (eat_kilojoules, "energy_is_that_of_people", "warning"),
         (replaced("subjects", 1, subject_id="ann"), "expect_column_values_to_be_unique", "error"),
         (replaced("quarantine", 0, reason=None), "expect_column_values_to_not_be_null", "error"),
     ],

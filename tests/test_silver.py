@@ -87,6 +87,36 @@ def test_the_second_weight_of_a_day_is_set_aside_and_the_same_weight_again_is_a_
     assert rows(engineer, "subject_trajectories")[0]["weight_kg"] == 80
 
 
+@pytest.mark.parametrize(
+    ("evening", "morning"),
+    [
+        ("2022-05-01 21:35:10", "2022-05-01 07:24:29"),
+        ("2022-05-01T21:35", "2022-05-01T07:24"),
+        ("2022-05-01T21:35:10.5+02:00", "2022-05-01T09:24:29Z"),
+        ("5/1/2022 1:05 PM", "5/1/2022 11:59 a.m."),
+        ("1 May 2022, 12:10 pm", "1 May 2022, 12:10 am"),
+        ("44682.75", "44682.25"),
+        ("2022-05-01", "2022-05-01 23:00"),
+        ("2022-05-01 00:00:00", "2022-05-01 07:24"),
+    ],
+)
+def test_the_weight_with_the_earliest_time_of_a_day_counts(
+    study: Study, project: Path, evening: str, morning: str
+) -> None:
+    content = f'who,date,weight\na,2022-05-02,79\na,"{evening}",81\na,"{morning}",80\na,"{morning}",80\n'
+    engineer = silver(study({"weight.csv": content}, date_order="mdy"), project)
+    assert reasons(engineer) == [(3, "date", evening, "second_of_day"), (5, "date", morning, "duplicate_row")]
+    assert rows(engineer, "subject_trajectories")[0]["baseline_weight_kg"] == 80
+
+
+def test_the_earliest_time_of_a_day_counts_across_files(study: Study, project: Path) -> None:
+    files = {"1.csv": "who,date,weight\na,2022-05-01 08:00,80\n", "2.csv": "who,date,weight\na,2022-05-01 07:00,81\n"}
+    engineer = silver(study(files, weight=WEIGHT | {"files": "*.csv"}), project)
+    assert [(row["source_file"], row["value"]) for row in rows(engineer, "quarantine")] == [
+        ("1.csv", "2022-05-01 08:00")
+    ]
+
+
 def test_rows_read_are_rows_kept_and_rows_quarantined(study: Study, project: Path) -> None:
     engineer = silver(study({"weight.csv": "who,date,weight\na,2022-05-01,80\na,2022-05-02,x\nb,,x\n"}), project)
     assert engineer.ledger()["weight.csv"] == {

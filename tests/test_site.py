@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pypandoc
 import pytest
 from bs4 import BeautifulSoup
 
 from potato import dictionary, drawing, links, pages, quality, renderers, schema, site, snippets, thresholds
 from potato.errors import PotatoError
+from potato.markdown import code, plain
+from potato.snippets import html_table
 
 from . import layer_frames
 
@@ -276,7 +280,14 @@ def some_findings() -> quality.Findings:
     )
 
 
-def build(folder: Path, *, root: Path = ROOT, **gold: Any) -> tuple[Path, list[str]]:
+def build(
+    folder: Path,
+    *,
+    root: Path = ROOT,
+    manifests: dict[str, dict[str, Any]] | None = None,
+    findings: quality.Findings | None = None,
+    **gold: Any,
+) -> tuple[Path, list[str]]:
     destination = folder / "_site"
     if not (folder / "gold").exists():
         write_gold(folder / "gold", **gold)
@@ -285,8 +296,8 @@ def build(folder: Path, *, root: Path = ROOT, **gold: Any) -> tuple[Path, list[s
         gold=folder / "gold",
         destination=destination,
         run=some_run(),
-        manifests=some_manifests(),
-        findings=some_findings(),
+        manifests=manifests or some_manifests(),
+        findings=findings or some_findings(),
     )
     return destination, written
 
@@ -566,6 +577,62 @@ def test_what_gold_says_is_never_read_as_a_shortcode_of_the_page() -> None:
     context = pages.Context({"a": "{{< var b >}}", "b": "secret"})
     with pytest.raises(PotatoError, match="shortcode"):
         pages.expand("p.qmd", "{{< var a >}}", context)
+
+
+HOSTILE = [
+    "{{< var x >}}",
+    "{{< include x >}}",
+    "{{< include _parts/contents.md >}}",
+    "@fig-q",
+    "?@fig-q",
+    "?var:x",
+    "<script>alert(1)</script>",
+    "::: {.x}",
+    "`a` *b* $c$",
+    "```\n\n# d",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_a_study_is_shown_and_means_nothing_to_the_page(text: str) -> None:
+    context = pages.Context({"a": plain(text), "b": code(text)}, {"c": html_table([(text, False)], [[text]], text)})
+    page = "{{< var a >}}\n\n{{< var b >}}\n\n{{< include _parts/c.md >}}\n"
+    made = pypandoc.convert_text(pages.expand("p.qmd", page, context), "html", renderers._READER)
+    document = BeautifulSoup(made, "html.parser")
+    places = [document.p, document.code, document.th, document.td]
+    shown = [" ".join(place.text.split()) for place in places]
+    known = " ".join(text.split())
+    assert set(shown) <= {known, known.replace("{{<", "{{ <").replace("?", "? ")}
+    assert not document.select("script, h1, div.x")
+
+
+def test_a_study_whose_every_name_is_markup_has_a_report(tmp_path: Path) -> None:
+    findings, manifests = some_findings(), some_manifests()
+    held = schema.QUARANTINE.arrow()
+    rows = [
+        {name: text for name in held.names if held.field(name).type == pa.string()} | {"source_row": 2}
+        for text in HOSTILE
+    ]
+    for layer in (findings.bronze, findings.silver):
+        (entry,) = [entry for name, entry in layer["files"].items() if name.startswith("weight")]
+        layer["files"].update({text: entry | {"file": text} for text in HOSTILE})
+    findings = replace(
+        findings,
+        bronze={**findings.bronze, "files_not_used": HOSTILE},
+        quarantine=pa.Table.from_pylist(rows, schema=held),
+        subjects=layer_frames.filled(schema.SUBJECTS, [{"subject_id": text, "weight_rows": 1} for text in HOSTILE]),
+    )
+    manifests["bronze"]["inputs"] |= {f"raw/s/{text}": FINGERPRINT for text in HOSTILE}
+    (verdict, _) = manifests["silver"]["contracts"]
+    manifests["silver"]["contracts"] += [verdict | {"observed": text} for text in HOSTILE]
+    gold = write_gold(tmp_path / "gold")
+    for name in TABLES:
+        count = len(HOSTILE)
+        content = {"term": HOSTILE, "estimate": [1.0] * count, "p_value": [0.5] * count, "n": [1] * count}
+        pq.write_table(pa.table(content), gold / "reports" / "tables" / f"{name}.parquet")
+    folder, written = build(tmp_path, manifests=manifests, findings=findings)
+    assert written == ALL_PAGES
+    assert "{{ < var x >}}" in soup(folder, "data-quality.html").main.text
 
 
 def test_a_site_that_lacks_a_page_is_not_published(built: Path) -> None:

@@ -134,7 +134,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], tuple[str, ...]]] = {
     ),
     "one_person_diary": (
         {"models"},
-        ONE_PERSON | {"forest"},
+        ONE_PERSON | {"forest", "dose-response"},
         ("What one person wrote down about their food, over 35 days.", "with fewer than 5 people no estimate is made"),
     ),
     "foods_without_nutrients": (
@@ -164,6 +164,7 @@ EXPECTED: dict[str, tuple[set[str], set[str], tuple[str, ...]]] = {
         set(),
         ("Which foods were eaten, and the share of potatoes among them: no entry names a food.",),
     ),
+    "one_person_totals": ({"models"}, ONE_PERSON | {"forest", "dose-response"}, ("no entry names a food.",)),
     "one_jump": ({"intake", "models"}, DIET, ("**6** people with a weight",)),
 }
 
@@ -229,17 +230,47 @@ def test_one_person_has_no_interval_and_no_table_column_without_a_value(report: 
         assert {"low", "high", "group"}.isdisjoint(made.table(name))
 
 
+@pytest.mark.parametrize("name", ["one_person_weights", "one_person_diary"])
+def test_tables_of_one_person_count_no_people_and_speak_of_no_mean(name: str, report: Callable[[str], Report]) -> None:
+    made = report(name)
+    for entry in lake.read_json(made.gold / "reports/tables.json"):
+        labels = {column["label"] for column in entry["columns"]}
+        assert labels.isdisjoint({"People", "Mean", "Lost weight"}), entry["id"]
+        assert entry["id"] not in ("weekly-change", "group-weeks") or "Change" in labels
+        assert not re.search(r"\bmeans over\b|\binterval", entry["caption"], re.IGNORECASE), entry["id"]
+
+
+def test_without_models_nothing_is_said_of_what_models_leave_out(report: Callable[[str], Report]) -> None:
+    made = report("one_person_totals")
+    assert made.hidden == {"models"}
+    first = made.page("index.qmd")
+    assert "the models leave it out" not in first
+    assert "Whether food and weight went together can't be said." in first
+    assert "with fewer than 5 people no estimate is made" in first
+
+
+def test_a_few_people_have_means_and_no_intervals_in_tables_and_figures(report: Callable[[str], Report]) -> None:
+    made = report("two_people")
+    captions = {entry["id"]: entry["caption"] for entry in lake.read_json(made.gold / "reports/tables.json")}
+    for name in ("cohort-groups", "weekly-change", "group-weeks"):
+        assert {"low", "high"}.isdisjoint(made.table(name))
+        assert "A mean over fewer than 5 people is shown without an interval." in captions[name]
+    assert "interval" not in "".join(figure["caption"] for figure in made.figures.values())
+    assert "interval" not in made.numbers["trajectories.sentence"]
+
+
 def test_a_jump_is_marked_and_its_effect_is_told(report: Callable[[str], Report]) -> None:
     made = report("one_jump")
     assert "A star marks" in made.figures["trajectories"]["caption"]
     assert "A star marks 1 week" in made.figures["trajectories"]["alt"]
     rows = made.table("sensitivity").set_index("result")
+    assert rows.index[0] == "Mean change from first to last weigh-in"
     moved = rows.loc["Mean change from first to last weigh-in"]
     # Seven kilograms on the last morning of one of six people, whose morning before stands in for it.
     assert moved["with"] - moved["without"] == pytest.approx(7 / 6, abs=0.2)
     sentence = made.numbers["trajectories.jumps"]
     assert "1 weigh-in was flagged as a one-day jump: 8" in sentence
-    assert f"{abs(moved['difference']):.2f} kg" in sentence
+    assert "largest difference" in sentence
     assert "{#tbl-sensitivity}" in made.page("trajectories.qmd")
 
 

@@ -69,8 +69,31 @@ def test_kg_and_lb_may_stand_in_one_column() -> None:
     assert len(found.remarks) == 5
 
 
-def test_a_unit_beside_the_number_comes_before_the_unit_column() -> None:
-    assert kg(detected(("80 kg", "lb"), ("176", "lb"))) == [80.0, 79.83]
+def test_two_units_in_one_row_contradict_each_other() -> None:
+    found = detected(("80 kg", "lb"), ("176", "lb"), ("12 st 8 lb", "kg"), ("80 kg", "KG"), ("12 st 8 lb", "?"))
+    assert found.column("reason") == ["unit_contradiction", None, "unit_contradiction", None, None]
+
+
+def test_stones_are_carried_at_fourteen_pounds() -> None:
+    assert detected(("12 st 13.5 lb", None), ("12 st 14 lb", None)).column("reason") == [None, "unreadable_number"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["65.2"] * 7 + ["142.1"] * 4,
+        ["190", "189", "188", "187", "86", "85.2"],
+        ["70 kg", "153.7", "153.5"],
+        ["130 lb", "58.5", "58.4"],
+    ],
+)
+def test_the_unit_of_a_person_who_changes_it_is_not_told(texts: list[str]) -> None:
+    found = detected(*((text, None) for text in texts))
+    assert {r for r, text in zip(found.column("reason"), texts, strict=True) if " " not in text} == {"unit_not_told"}
+
+
+def test_a_mistyped_weight_does_not_hide_a_persons_unit() -> None:
+    assert detected(("70.5", None), ("7.05", None), ("70.4", None)).column("reason") == [None, "out_of_bounds", None]
 
 
 def test_a_row_without_a_unit_has_that_of_the_persons_other_rows() -> None:

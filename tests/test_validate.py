@@ -24,8 +24,10 @@ def published(project: Path) -> Path:
             dataset = "quarantine" if name == "quarantine" else f"{layer}/{name}"
             publish(project, dataset, table)
             outputs[dataset] = {"fingerprint": lake.fingerprint(project / "data" / dataset), "rows": len(table)}
-        lake.write_json(project / f"data/{layer}/ledger.json", {"files": files})
-        lake.write_json(project / manifest.PATHS[layer], {"study": "demo", "outputs": outputs})
+        ledger = project / manifest.LEDGERS[layer]
+        lake.write_json(ledger, {"files": files})
+        said = {"study": "demo", "outputs": outputs, "ledger": lake.fingerprint(ledger)}
+        lake.write_json(project / manifest.PATHS[layer], said)
     return project
 
 
@@ -73,9 +75,9 @@ def test_a_broken_datum_ends_with_exit_code_1_and_is_shown(published: Path) -> N
 def test_a_warning_is_shown_and_ends_with_exit_code_0(published: Path) -> None:
     table = layer_frames.silver()[0]["modeling_dataset"]
     publish(published, "silver/modeling_dataset", changed(table, 0, next_week_change_kg=-30.0))
-    lake.write_json(
-        published / manifest.PATHS["silver"], {"outputs": {}}
-    )  # so that only the contract speaks, and not the fingerprint
+    # So that only the contract speaks, and not the fingerprint.
+    said = lake.read_json(published / manifest.PATHS["silver"])
+    lake.write_json(published / manifest.PATHS["silver"], said | {"outputs": {}})
     code, screen = typed("silver")
     assert code == 0
     assert "warning" in screen
@@ -87,6 +89,27 @@ def test_data_that_were_changed_after_the_stage_are_an_error(published: Path) ->
     publish(published, "bronze/weight", changed(table, 0, weight="81"))
     (found,) = [v for v in validate.validate(published, "bronze").verdicts["bronze"] if not v.success]
     assert (found.expectation, found.severity, found.observed) == ("data_as_made", "error", "bronze/weight")
+
+
+@pytest.mark.parametrize("layer", ["bronze", "silver"])
+def test_a_ledger_that_was_changed_after_the_stage_is_an_error(published: Path, layer: str) -> None:
+    path = published / manifest.LEDGERS[layer]
+    lake.write_json(path, lake.read_json(path) | {"note": "changed"})
+    (found,) = [v for v in validate.validate(published, layer).verdicts[layer] if not v.success]
+    assert (found.expectation, found.severity, found.observed) == ("data_as_made", "error", f"{layer}/ledger")
+
+
+def test_silver_that_counts_other_rows_than_bronze_read_is_an_error(published: Path) -> None:
+    path, told = published / manifest.LEDGERS["silver"], published / manifest.PATHS["silver"]
+    ledger = lake.read_json(path)
+    for name in ("rows_read", "rows_kept"):
+        ledger["files"]["weight/a.csv"][name] += 1000
+    lake.write_json(path, ledger)
+    lake.write_json(told, lake.read_json(told) | {"ledger": lake.fingerprint(path)})
+    (found,) = [v for v in validate.validate(published).verdicts["silver"] if not v.success]
+    assert (found.expectation, found.severity) == ("silver_reads_what_bronze_read", "error")
+    assert "weight/a.csv" in found.observed
+    assert "1,000" in found.observed
 
 
 def test_data_with_columns_of_another_version_fail_and_do_not_crash(published: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from potato import lake, settings, spreadsheets, workbook_study, workbook_summar
 from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.workbook_folders import Found, Trial
-from tests.workbook_files import Cells, daily, summary, trial, write
+from tests.workbook_files import START, Cells, daily, summary, trial, write
 
 LB = "Weight in the Morning (lb)"
 
@@ -111,6 +112,77 @@ def test_a_trial_without_a_date_for_each_weight_counts_days(project: Path, tmp_p
     assert [row["day"] for row in rows(project, "weight/daily.csv")] == ["1", "2", "1", "2"]
 
 
+@pytest.mark.parametrize("cell", ["weekend, no weights", 0])
+def test_a_column_without_a_date_counts_days_only_where_it_holds_a_weight(
+    project: Path, tmp_path: Path, cell: Any
+) -> None:
+    days = [START, None, START + timedelta(days=7)]
+    person(tmp_path / "Dropped" / "1 a.xlsx", [180, cell, 178], dates=days, days=False)
+    imported(project, tmp_path / "Dropped")
+    assert settings.load_study(project, "trial").weight.columns["date"] == "date"
+    assert [row["date"] for row in rows(project, "weight/daily.csv")] == ["2022-05-01", "", "2022-05-08"]
+
+
+def test_two_units_of_one_workbook_are_set_aside_and_not_told(project: Path, tmp_path: Path) -> None:
+    person(tmp_path / "Dropped" / "1 a.xlsx", [180, 179], {"Unit": "kg"}, label=LB)
+    told = imported(project, tmp_path / "Dropped")
+    assert {row["unit"] for row in rows(project, "weight/daily.csv")} == {"kg or lb"}
+    assert told.participants[0].unit == (None, None)
+    assert "unit_by_subject" not in (project / "studies" / "trial.yaml").read_text(encoding="utf-8")
+
+
+def test_an_average_is_no_weigh_in_of_the_study(project: Path, tmp_path: Path) -> None:
+    write(tmp_path / "Dropped" / "1 a.xlsx", {"Sheet1": daily([180, 179, 179.5]) | {"G2": "Average", "G3": None}})
+    told = imported(project, tmp_path / "Dropped")
+    assert [(row["date"], row["day"]) for row in rows(project, "weight/daily.csv")][2] == ("Average", "")
+    assert settings.load_study(project, "trial").weight.columns["date"] == "date"
+    assert told.participants[0].count()["weigh_ins"] == 2
+
+
+def test_the_description_says_only_what_is_true_of_the_workbooks(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    person(folder / "Dropped" / "1 a.xlsx")
+    imported(project, folder)
+    text = (project / "studies" / "trial.yaml").read_text(encoding="utf-8")
+    assert not [said for said in ("rating", "phases.csv", "date_from", "Of the workbooks") if said in text]
+    person(folder / "Dropped" / "1 b.xlsx", mood=[3, 4])
+    person(folder / "4 Weeks" / "2 a.xlsx", [], {"Starting Weight": 190, "Weight End Week 4": 180})
+    (folder / "Dropped" / "3 a.xlsx").write_bytes(b"")
+    told = imported(project, folder, force=True)
+    said = settings.load_study(project, "trial").description
+    assert "3 people, from their workbooks (1 in 4 Weeks, 2 in Dropped)" in said
+    assert "; mood is a rating." in said
+    assert "1 workbook could not be read; the ID 1 occurs in 2 workbooks;" in said
+    summed = "2 weights come from Summary sheets (for 1 person without daily weights)"
+    assert f"{summed}; see import.json" in said
+    assert f"{summed}: data/raw/trial/weight/phases.csv" in list(workbook_summary.closing(told, "trial"))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_starting_weight_is_of_the_sheets_first_day(project: Path, tmp_path: Path, first: int) -> None:
+    sheet = daily([None] * 9, dates=[START], days=list(range(first, first + 9)), mood=[3])
+    write(tmp_path / "Dropped" / "1 a.xlsx", {"Sheet1": sheet, "Summary": summary({"Starting Weight": 181})})
+    imported(project, tmp_path / "Dropped")
+    assert [(row["date"], row["day"]) for row in rows(project, "weight/phases.csv")] == [("2022-05-01", str(first))]
+
+
+def test_a_summary_in_the_other_unit_is_said_and_no_weigh_in(project: Path, tmp_path: Path) -> None:
+    person(tmp_path / "Dropped" / "1 a.xlsx", [200, 199], {"Weight End 60 Days": 86.1})
+    person(tmp_path / "Dropped" / "2 a.xlsx", [90.5, 90.1, 198.1])
+    told = "; ".join(imported(project, tmp_path / "Dropped").problems())
+    assert rows(project, "weight/phases.csv") == []
+    assert "'Weight End 60 Days', says 86.1, about 2.2 times off" in told
+    assert "on day 3 its weights go from 90.1 to 198.1: kg and lb may be mixed" in told
+
+
+def test_ids_that_differ_in_zeros_or_case_are_said(project: Path, tmp_path: Path) -> None:
+    for name in ("007", "7", "AB7", "ab7"):
+        person(tmp_path / "Dropped" / f"{name} x.xlsx")
+    told = "; ".join(imported(project, tmp_path / "Dropped").problems())
+    assert "its ID 7 may be the 007 of another workbook" in told
+    assert "its ID ab7 may be the AB7 of another workbook" in told
+
+
 def test_a_weight_of_the_summary_counts_where_no_daily_one_is_near(project: Path, tmp_path: Path) -> None:
     said = {"Starting Weight": 181, "Weight End Week 1": 179, "Weight End Week 4": 172, "Weight End 60 Days": 0}
     person(tmp_path / "Dropped" / "1 a.xlsx", [180, None, None, 178.5], said, label=LB)
@@ -177,7 +249,9 @@ def test_a_person_whose_unit_nothing_tells_is_named(project: Path, tmp_path: Pat
     told = imported(project, tmp_path / "Dropped")
     assert "kg or lb is not told (119 to 120, median 119.5)" in "; ".join(told.problems())
     text = (project / "studies" / "trial.yaml").read_text(encoding="utf-8")
-    (project / "studies" / "trial.yaml").write_text(text.replace("# unit_by_subject", "unit_by_subject"))
+    assert "# unit_by_subject: {'1:': ...}" in text
+    filled = text.replace("# unit_by_subject", "unit_by_subject").replace("...}", "lb}")
+    (project / "studies" / "trial.yaml").write_text(filled)
     assert settings.load_study(project, "trial").weight.unit_by_subject == {"1:": "lb"}
 
 

@@ -159,6 +159,88 @@ def test_the_label_states_the_unit(tmp_path: Path, label: str, unit: str) -> Non
     assert read(tmp_path, {"Sheet1": daily([180], label=label)}).readings[0].unit == unit
 
 
+@pytest.mark.parametrize(
+    ("cells", "said", "unit"),
+    [
+        ({"D4": "kg"}, {}, "kg"),
+        ({"D4": "(in lbs)"}, {}, "lb"),
+        ({"B4": "Pounds"}, {}, "lb"),
+        ({"C9": "Unit", "D9": "kg"}, {}, "kg"),
+        ({}, {"Unit": "lbs"}, "lb"),
+        ({}, {"Weight unit": "kg"}, "kg"),
+        ({}, {"Unit (kg or lb)": "lb"}, "lb"),
+        ({}, {"Weight unit: kg": None}, "kg"),
+        ({}, {"Unit (kg or lb)": None}, ""),
+        ({}, {"Unit of the hospital": "kg"}, ""),
+        ({"D4": "kg or lb"}, {}, ""),
+        ({"D4": "lb"}, {"Unit": "lbs"}, "lb"),
+        ({"D4": "kg"}, {"Unit": "lb"}, "kg or lb"),
+    ],
+)
+def test_a_unit_may_stand_beside_the_label_or_in_a_line_called_unit(
+    tmp_path: Path, cells: dict[str, Any], said: dict[str, Any], unit: str
+) -> None:
+    told = {"Subject ID": 1, "Weight End Week 8": 120} | said
+    book = read(tmp_path, {"Sheet1": daily([120, 119]) | cells, "Summary": summary(told)})
+    assert {reading.unit for reading in book.readings} == {unit}
+    assert ("for the same weights, which are set aside" in problems(book)) == (unit == "kg or lb")
+
+
+def test_a_summary_that_names_an_unknown_unit_is_said(tmp_path: Path) -> None:
+    book = read(tmp_path, {"Sheet1": daily([12.5]), "Summary": summary({"Unit": "stone"})})
+    assert "Summary!B1 says 'stone' for the unit, which is neither kg nor lb" in problems(book)
+
+
+@pytest.mark.parametrize(("dates_", "first"), [(True, 8), (True, 1), (False, 1)])
+def test_blocks_below_each_other_are_one_series(tmp_path: Path, dates_: bool, first: int) -> None:
+    second: list[Any] = [START + timedelta(days=7 + n) for n in range(7)]
+    cells = daily([180 - n for n in range(7)], dates=dates_, mood=[3] * 7)
+    below = daily([173 - n for n in range(7)], dates=second if dates_ else False, days=list(range(first, first + 7)))
+    cells |= {f"{address[0]}{int(address[1:]) + 8}": cell for address, cell in below.items()}
+    book = read(tmp_path, {"Sheet1": cells})
+    assert [reading.when.day for reading in book.readings] == list(range(1, 15))
+    assert weights(book) == [str(180 - n) for n in range(14)]
+    assert dates(book) == (run_of_days(14) if dates_ else [""] * 14)
+    assert "2 blocks of days stand below each other" in problems(book)
+
+
+@pytest.mark.parametrize("heading", ["Average", "Week avg", "Start"])
+@pytest.mark.parametrize("row", [2, 3])
+def test_a_column_under_a_word_is_no_day(tmp_path: Path, heading: str, row: int) -> None:
+    days: list[Any] = [START, START + timedelta(days=1), None, START + timedelta(days=2)]
+    cells = daily([180, 179, 179.5, 178], dates=days, days=[1, 2, None, 3]) | {f"G{row}": heading}
+    book = read(tmp_path, {"Sheet1": cells})
+    assert [(r.when.date, r.when.date_from) for r in book.readings] == [
+        ("2022-05-01", "cell"),
+        ("2022-05-02", "cell"),
+        (heading, "no day"),
+        ("2022-05-03", "cell"),
+    ]
+    assert f"Sheet1!G4 stand under {heading!r}" in problems(book)
+
+
+@pytest.mark.parametrize("said", ["travelling", "Sunday"])
+def test_a_word_in_place_of_a_date_leaves_a_day_that_is_numbered(tmp_path: Path, said: str) -> None:
+    book = read(tmp_path, {"Sheet1": daily([180, 179, 178]) | {"F2": said}})
+    assert [reading.when.day for reading in book.readings] == [1, 2, 3]
+    assert [reading.when.date_from for reading in book.readings] == ["cell", "day", "cell"]
+
+
+def test_a_workbook_that_runs_downwards_is_said(tmp_path: Path) -> None:
+    cells = {"A1": "Date", "B1": "Day", "C1": "Weight in the Morning", "A2": START, "B2": 1, "C2": 180}
+    assert "no values from column E on" in problems(read(tmp_path, {"Sheet1": cells}))
+
+
+@pytest.mark.parametrize("label", ["Target Weight in the Morning", "Weight in the morning - notes"])
+def test_a_target_is_no_weigh_in(tmp_path: Path, label: str) -> None:
+    assert weights(read(tmp_path, {"Sheet1": daily([180, 179]) | {"C9": label, "E9": 160}})) == ["180", "179"]
+
+
+def test_a_sheet_that_counts_from_zero_begins_with_day_zero(tmp_path: Path) -> None:
+    book = read(tmp_path, {"Sheet1": daily([180, 179], days=[0, 1])})
+    assert (book.first_day, book.first) == (0, START + timedelta(days=1))
+
+
 def test_a_column_without_a_date_gets_the_one_that_its_neighbours_leave(tmp_path: Path) -> None:
     days = [START, None, START + timedelta(days=2), None]
     book = read(tmp_path, {"Sheet1": daily([180, 179, 178, 177], dates=days, days=False)})
@@ -216,8 +298,9 @@ def test_dates_are_read_however_they_are_written_and_left_where_they_don_t_tell(
 def test_a_date_that_does_not_fit_its_day_is_said(tmp_path: Path) -> None:
     typed = [START, START + timedelta(days=1), date(2202, 5, 3), START + timedelta(days=3)]
     book = read(tmp_path, {"Sheet1": daily([180, 179, 178, 177], dates=typed)})
-    assert dates(book)[2] == "2202-05-03"
-    assert book.readings[2].when.day == 3
+    assert dates(book) == run_of_days(4)
+    when = book.readings[2].when
+    assert (when.day, when.date_from, when.in_cell) == (3, "day", "2202-05-03")
     assert "1 of 4 dates don't fit the others or their day numbers, such as 2202-05-03" in problems(book)
 
 
@@ -235,7 +318,8 @@ def test_a_mistyped_date_moves_no_weight_out_of_the_series(tmp_path: Path, at: i
     days[at] = typed
     book = read(tmp_path, {"Sheet1": daily([180, 179, 178, 177, 176], dates=days, days=False)})
     assert [reading.when.day for reading in book.readings] == [1, 2, 3, 4, 5]
-    assert dates(book)[at] == typed.isoformat()
+    assert dates(book) == run_of_days(5)
+    assert book.readings[at].when.in_cell == typed.isoformat()
     assert "1 of 5 dates don't fit" in problems(book)
 
 
