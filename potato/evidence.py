@@ -109,7 +109,7 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
         told: dict[str, orders.Told] = {}
         if "date" in mapping.columns:
             told = orders.of_files(table, decimals, study.date_order, name, plain="date" in simple)
-        no_dates = orders.Told(None, orders.DAY_NUMBERS)
+        no_dates = orders.Told(None, schema.DAY_NUMBERS)
         for source_file in sorted(decimals):
             of_dates = told.get(source_file, no_dates)
             mark, because = decimals[source_file]
@@ -132,8 +132,8 @@ def _decimals(
         files = fetch(table.select("source_file").distinct())
         why = "no number has a comma" if names else "no column of numbers is used"
         stated = (mapping.decimal, "stated in the study file") if mapping.decimal and names else None
-        told = {row["source_file"]: stated or (".", why) for row in files}
-        return told if mapping.decimal else told | _maybe_thousands(table, names)
+        told: dict[str, tuple[str | None, str]] = {row["source_file"]: stated or (".", why) for row in files}
+        return told if mapping.decimal else {**told, **_maybe_thousands(table, names)}
     totals = table.group_by("source_file").aggregate(
         # Most files have no comma in a number: nothing else has to be looked at.
         odd=_any([_may_have_comma(table[name]) for name in names if name not in simple]).any(),
@@ -159,6 +159,8 @@ def _maybe_thousands(table: ir.Table, names: list[str]) -> dict[str, tuple[None,
 
     1.850 beside 950 is 1850 as well as 1.85.
     """
+    if not names:
+        return {}
     # In most files a glance finds one or two decimals; words such as n.a. sort after the digits.
     some = [table[name] for name in names]
     clear = _any([(text < ":") & (text.like("%._") | text.like("%.__")) for text in some])

@@ -8,25 +8,13 @@ from typing import Any, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from potato import dates
+from potato import dates, schema
 from potato.errors import PotatoError
 from potato.quantities import is_missing, text
 
 _FEW_DAYS, _A_YEAR = 31, 300
 _STEPS_NEEDED = 3
 _CLEARLY_FEWER = 0.9
-
-YEAR_FIRST = "each date begins with its year, as in 2022-05-01"
-NOT_NEEDED = "each date tells its own order: it begins with the year, names the month or is a serial number"
-DAY_NUMBERS = "the study counts days"
-ALIKE = "every order reads each date alike"
-NEEDLESS = {
-    YEAR_FIRST: "year first",
-    NOT_NEEDED: "each date tells",
-    ALIKE: "each date tells",
-    DAY_NUMBERS: "day numbers",
-}
-"""What no order has to be told for: the sentence that says why, and the word for a table."""
 
 Row = dict[str, Any]
 
@@ -56,7 +44,8 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     if plain:
-        return dict.fromkeys(names, Told(stated, "stated in the study file") if stated else Told(None, YEAR_FIRST))
+        for_all = Told(stated, "stated in the study file") if stated else Told(None, schema.YEAR_FIRST)
+        return dict.fromkeys(names, for_all)
     spoken = table.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
     spoken = spoken.filter(~is_missing(spoken.date)).mutate(bare=dates.cleaned(spoken.date))
     counts = _counts(spoken)
@@ -68,7 +57,7 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
         open_files = [name for name, row in counts.items() if "ymd" in _candidates(row) and len(_candidates(row)) > 1]
         steps = _steps(table, open_files) if open_files else {}
         told = {
-            name: _order(counts[name], steps.get(name, {})) if name in counts else Told(None, NOT_NEEDED)
+            name: _order(counts[name], steps.get(name, {})) if name in counts else Told(None, schema.NOT_NEEDED)
             for name in names
         }
     return {name: _doubted(found, name in counts, doubts.get(name)) for name, found in told.items()}
@@ -119,7 +108,7 @@ def _order(row: Row, steps: Row) -> Told:
     if not able or (able == ["ymd"] and row["ymd"] < row["n"]):
         return Told(None, f"the dates contradict each other ({some}): each needs a part over 12")
     if not row["several"] and len(able) > 1:
-        return Told(None, ALIKE)
+        return Told(None, schema.ALIKE)
     if len(able) == 1:
         if row["tells"]:
             return Told(able[0], f"a part over 12 tells the order, as in {_shown(row['tells'])}")

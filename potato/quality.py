@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import lake, orders, rules, schema
+from potato import lake, rules, schema
 from potato.madestudies import IMPORTED, LISTS
 from potato.markdown import code
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
@@ -156,7 +156,7 @@ def _values(findings: Findings) -> str:
 
 def _told(file: Mapping[str, Any], what: str, evidence: str, names: Mapping[str, str]) -> tuple[str, str]:
     why = file.get(f"{evidence}_evidence")
-    untold = orders.NEEDLESS.get(why, "not told") if why else EMPTY
+    untold = schema.NEEDLESS_ORDERS.get(why, "not told") if why else EMPTY
     return names.get(file.get(what) or "", untold), why or EMPTY
 
 

@@ -187,6 +187,18 @@ ENERGY_OFF = (30.0, 0.25)
 # How far a day's fibre roll-up may be off the sum of the day's entries, in g and as a share of the larger one.
 FIBER_OFF = (2.0, 0.15)
 
+# Why the order of a file's dates needs no telling: the sentence, and the word for a table.
+YEAR_FIRST = "each date begins with its year, as in 2022-05-01"
+NOT_NEEDED = "each date tells its own order: it begins with the year, names the month or is a serial number"
+DAY_NUMBERS = "the study counts days"
+ALIKE = "every order reads each date alike"
+NEEDLESS_ORDERS: dict[str, str] = {
+    YEAR_FIRST: "year first",
+    NOT_NEEDED: "each date tells",
+    ALIKE: "each date tells",
+    DAY_NUMBERS: "day numbers",
+}
+
 _SOURCE = (
     Column("source_file", _text, "Raw file, relative to the study's raw folder", required=True),
     Column("source_row", _int, "Row of the raw file, counting the header line as row 1", minimum=1, required=True),

@@ -8,7 +8,7 @@ import statistics
 import ibis
 import pyarrow as pa
 
-from potato import evidence, orders, schema, units
+from potato import evidence, schema, units
 from potato.plans import Answers, Plan, Question
 from potato.recognise import value_unit
 
@@ -121,7 +121,7 @@ def _unit_by_values(plan: Plan, told: evidence.Evidence) -> None:
 
 
 def _settle_order(plan: Plan, answers: Answers, told: evidence.Evidence) -> None:
-    alike = {f.source_file for f in told.files if f.date_evidence in orders.NEEDLESS}
+    alike = {f.source_file for f in told.files if f.date_evidence in schema.NEEDLESS_ORDERS}
     ambiguous: dict[str, str] = {}
     for planned in plan.families.values():
         for member in planned.layout.members:
