@@ -18,14 +18,12 @@ from potato import orders, plain, quantities, schema
 from potato.orders import Row, fetch
 from potato.quantities import UNDECIDED, one_of
 from potato.settings import FamilyMapping, Study, WeightMapping
-from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE, WEIGHT_UNITS
+from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE, MOST_CHANGE, WEIGHT_UNITS
 
 _THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\b"
 _DECIMALS = r"^\s*[-+~]?(\d*\.(\d{1,2}|\d{4,})|0*\.\d+|(0|[1-9]\d{3})\d*\.\d+)\b"
 _OVER_99 = r"^\s*[-+]?[1-9]\d{2,}\s*([A-Za-z].*)?$"
 
-# Nobody's weights differ by more within a study, and a kilogram has 2.2 pounds: beyond it lies another unit.
-MOST_CHANGE = 1.7
 _BODY = (25.0, 700.0)  # of kg or lb: what lies outside is mistyped and tells nothing of a unit
 
 

@@ -14,6 +14,7 @@ def texts() -> dict[str, str]:
         "kg_per_lb": f"{units.KG_PER_LB}",
         "kg_below": f"{units.KG_BELOW:g}",
         "lb_above": f"{units.LB_ABOVE:g}",
+        "most_change": f"{units.MOST_CHANGE:g}",
         "weight_min": f"{weight.minimum:g}",
         "weight_max": f"{weight.maximum:g}",
         "jump_days": f"{jumps.WINDOW_DAYS}",

@@ -11,6 +11,8 @@ LB_PER_STONE = 14
 # A person's median weigh-in below the first is kg: 85 lb is 39 kg, under what adults of a diet study weigh. Above the
 # second it is lb: 160 kg is 353 lb. Between them both units describe ordinary people, so nothing is told.
 KG_BELOW, LB_ABOVE = 85.0, 160.0
+# Nobody's weights differ by more within a study, and a kilogram has 2.2 pounds: beyond it lies another unit.
+MOST_CHANGE = 1.7
 
 WEIGHT_UNITS: dict[str, tuple[str, ...]] = {
     "kg": ("kg", "kgs", "kg.", "kilo", "kilos", "kilogram", "kilograms", "kilogramme", "kilogrammes"),
