@@ -25,6 +25,7 @@ _PERIODS |= _set(
 )
 _PERIODS |= {name.casefold() for names in (calendar.month_name, calendar.month_abbr) for name in names}
 _PERIODS |= {name.casefold() for names in (calendar.day_name, calendar.day_abbr) for name in names}
+_CODE_LETTERS = 2  # P01 and LC01 are people's codes
 _CODE_DIGITS = 3  # 101.csv is a person's code, 2.csv a second part
 
 
@@ -34,7 +35,7 @@ def person(name: str) -> str:
     kept: list[str] = []
     for i, token in enumerate(tokens):
         before = tokens[i - 1] if i else ""
-        code = len(before) == 1 and before.isalpha() and before not in _PERIODS
+        code = 1 <= len(before) <= _CODE_LETTERS and before.isalpha() and before not in _PERIODS
         alone = len(tokens) == 1 and len(token) >= _CODE_DIGITS
         if not token.isdecimal() or before in _PEOPLE or code or alone:
             kept.append(token)
