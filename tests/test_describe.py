@@ -622,6 +622,7 @@ def test_the_parts_of_an_export_are_not_taken_for_people(describing: Describe, n
     "names",
     [
         ("P01", "P02"),
+        ("LC00", "LF00"),
         ("S1_week1", "S2_week1"),
         ("sub-01", "sub-02"),
         ("participant 3", "participant 4"),
