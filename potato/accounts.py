@@ -13,6 +13,7 @@ import pyarrow as pa
 from potato import conflicts, schema
 from potato.errors import PotatoError
 from potato.evidence import FileEvidence
+from potato.families import FAMILIES
 from potato.features import Cleaned
 
 File = tuple[str, str]
@@ -103,7 +104,7 @@ def count(cleaned: Cleaned, quarantined: pa.Table, flagged: dict[File, dict[str,
     """Count the cleaned rows of each file; `flagged` counts the flags, `quarantined` is the quarantine."""
     reasons: dict[File, dict[str | None, int]] = {}
     distinct: dict[File, int] = {}
-    for name in schema.FAMILIES:
+    for name in FAMILIES:
         rows: ir.Table = getattr(cleaned, name)
         by_reason = rows.group_by(["source_file", "reason"]).aggregate(rows=rows.count())
         for row in by_reason.order_by(["source_file", "reason"]).to_pyarrow().to_pylist():
@@ -126,7 +127,7 @@ def count(cleaned: Cleaned, quarantined: pa.Table, flagged: dict[File, dict[str,
 def quarantine(cleaned: Cleaned) -> pa.Table:
     """Return schema.QUARANTINE: the rows with a reason, in the order of files and rows."""
     parts = []
-    for name in schema.FAMILIES:
+    for name in FAMILIES:
         rows: ir.Table = getattr(cleaned, name)
         broken = rows.filter(rows.reason.notnull()).mutate(family=ibis.literal(name))
         parts.append(broken.select(schema.QUARANTINE.names))

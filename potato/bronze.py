@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from potato import headers, lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
+from potato.families import FAMILIES
 from potato.manifest import Manifest, Verdict
 from potato.rawfiles import RawFile
-from potato.settings import FamilyMapping, WeightMapping
+from potato.study import FamilyMapping, WeightMapping
 
 # What office programs and file systems leave beside a file, under its name.
 _LEFT_BESIDE = re.compile(r"\._|\.~lock|~\$")
@@ -83,7 +84,7 @@ class CSVLoader:
         rows, count = file.rows, file.rows.num_rows
         used = {field_: self._position(file, field_, name) for field_, name in mapping.columns.items() if file.header}
         columns = {"source_file": pa.repeat(pa.scalar(file.name), count), "source_row": rows["source_row"]}
-        for name in schema.FAMILIES[file.family].names:
+        for name in FAMILIES[file.family].names:
             columns[name] = rows[str(used[name])] if name in used else pa.nulls(count, pa.string())
         for name, said in _said_by_path(self.settings.raw / file.name, mapping).items():
             columns[name] = pa.repeat(pa.scalar(said), count)

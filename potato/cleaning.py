@@ -16,11 +16,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from potato import dates, quantities, schema, units
+from potato import dates, quantities, reasons, schema, units
 from potato.dates import DATE_BOUNDS, DAY_BOUNDS
 from potato.evidence import Evidence, contradicted, stated_unit
+from potato.families import Family, Field
 from potato.quantities import text
-from potato.settings import FamilyMapping, Study, WeightMapping
+from potato.study import FamilyMapping, Study, WeightMapping
 
 _NO_PLACE = ("impossible_", "future_")  # how the reasons begin of days that can't be
 
@@ -35,7 +36,7 @@ class Rule:
     rule: str
 
 
-def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, evidence: Evidence) -> ir.Table:
+def typed(table: ir.Table, family: Family, mapping: FamilyMapping, study: Study, evidence: Evidence) -> ir.Table:
     """Return every row of a bronze table with its text read as what the dictionary says it is.
 
     Columns: source_file, source_row, fault, the family's fields (weight_kg for weight; unit is the one that was used,
@@ -83,7 +84,7 @@ def typed(table: ir.Table, family: schema.Family, mapping: FamilyMapping, study:
 
 def judged(
     rows: ir.Table,
-    family: schema.Family,
+    family: Family,
     mapping: FamilyMapping,
     study: Study,
     today: int,
@@ -118,7 +119,7 @@ def judged(
 
 
 def remarks(
-    rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, simple: frozenset[str] = frozenset()
+    rows: ir.Table, family: Family, mapping: FamilyMapping, study: Study, simple: frozenset[str] = frozenset()
 ) -> ir.Table:
     """Return schema.FLAGS for the numbers of `typed` that were read with care, of all rows, used or not.
 
@@ -152,7 +153,7 @@ def remarks(
     return each.filter(each.flag.notnull()).mutate(family=ibis.literal(family.name)).select(schema.FLAGS.names)
 
 
-def needs_care(family: schema.Family, mapping: FamilyMapping, simple: frozenset[str]) -> bool:
+def needs_care(family: Family, mapping: FamilyMapping, simple: frozenset[str]) -> bool:
     """Return whether a number or a date of a family has texts that are not plain."""
     read = [field.name for field in family.fields if field.kind in ("number", "weight", "date")]
     return any(name in mapping.columns and name not in simple for name in read)
@@ -164,10 +165,10 @@ def when_of(mapping: FamilyMapping) -> str:
 
 
 def _rules(
-    rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, today: int, simple: frozenset[str]
+    rows: ir.Table, family: Family, mapping: FamilyMapping, study: Study, today: int, simple: frozenset[str]
 ) -> list[Rule]:
     """Return the rules of a family in the order in which a row is held against them."""
-    rules = [Rule(rows.fault == fault, "row", fault, rule) for fault, rule in schema.FAULTS.items()]
+    rules = [Rule(rows.fault == fault, "row", fault, rule) for fault, rule in reasons.FAULTS.items()]
     rules.append(Rule(rows.subject_id.isnull(), "subject_id", "no_subject", "a row says who it is about"))
     rules += _day_rules(rows, mapping, study, today)
     fields = _numbers(family, mapping)
@@ -218,7 +219,7 @@ def _day_rules(rows: ir.Table, mapping: FamilyMapping, study: Study, today: int)
     ]
 
 
-def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool, plain: bool) -> list[Rule]:
+def _number_rules(rows: ir.Table, field: Field, *, required: bool, plain: bool) -> list[Rule]:
     name = field.name
     is_weight = field.kind == "weight"
     written = rows._weight if is_weight else rows[name]
@@ -243,7 +244,7 @@ def _number_rules(rows: ir.Table, field: schema.Field, *, required: bool, plain:
     return rules
 
 
-def _unread_rules(written: ir.FloatingValue, raw: ir.StringValue, field: schema.Field) -> list[Rule]:
+def _unread_rules(written: ir.FloatingValue, raw: ir.StringValue, field: Field) -> list[Rule]:
     """Return why a text that says something gave no number."""
     name = field.name
     unread, why = written.isnull() & text(raw).notnull(), quantities.unread(raw)
@@ -256,11 +257,11 @@ def _unread_rules(written: ir.FloatingValue, raw: ir.StringValue, field: schema.
     ]
 
 
-def _numbers(family: schema.Family, mapping: FamilyMapping) -> list[schema.Field]:
+def _numbers(family: Family, mapping: FamilyMapping) -> list[Field]:
     return [f for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
 
 
-def _value(field: schema.Field) -> str:
+def _value(field: Field) -> str:
     return "weight_kg" if field.kind == "weight" else field.name
 
 

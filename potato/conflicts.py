@@ -5,17 +5,15 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from potato import repeats, schema
-from potato.settings import FamilyMapping
+from potato import food, reasons, repeats
+from potato.study import FamilyMapping
 
 ENERGY_FLAG, FIBER_FLAG = "energy_off_macronutrients", "fiber_conflict"
 RULES = {
-    ENERGY_FLAG: "energy lies within {:g} kcal or {:.0%} of what the entry's nutrients give (".format(
-        *schema.ENERGY_OFF
-    )
-    + ", ".join(f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in schema.KCAL_PER_G.items())
+    ENERGY_FLAG: "energy lies within {:g} kcal or {:.0%} of what the entry's nutrients give (".format(*food.ENERGY_OFF)
+    + ", ".join(f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in food.KCAL_PER_G.items())
     + " kcal per g); kept as it is",
-    FIBER_FLAG: "a day's fibre lies within {:g} g or {:.0%} of the sum of the day's entries".format(*schema.FIBER_OFF)
+    FIBER_FLAG: "a day's fibre lies within {:g} g or {:.0%} of the sum of the day's entries".format(*food.FIBER_OFF)
     + "; kept, and the models use the entries",
 }
 
@@ -28,7 +26,7 @@ def incomplete_days(nutrition: ir.Table) -> ir.Table:
     The rest of such a day would understate what was eaten, so that the whole day stays out of the intake averages.
     A copy of another row takes nothing away, and an entry without a value has none to lose.
     """
-    harmless = (*schema.NOT_RECORDED, *repeats.COPIES)
+    harmless = (*reasons.NOT_RECORDED, *repeats.COPIES)
     lost = nutrition.filter(
         nutrition.reason.notnull()
         & ~nutrition.reason.isin(harmless)
@@ -43,10 +41,10 @@ def energy_off(kept: ir.Table, mapping: FamilyMapping) -> ir.Table | None:
 
     Columns: source_file, source_row, subject_id, column, value.
     """
-    if not {"energy_kcal", *schema.KCAL_PER_G} <= mapping.columns.keys():
+    if not {"energy_kcal", *food.KCAL_PER_G} <= mapping.columns.keys():
         return None
-    given = sum((kept[name] * factor for name, factor in schema.KCAL_PER_G.items()), start=ibis.literal(0.0))
-    kcal, share = schema.ENERGY_OFF
+    given = sum((kept[name] * factor for name, factor in food.KCAL_PER_G.items()), start=ibis.literal(0.0))
+    kcal, share = food.ENERGY_OFF
     tolerance = ibis.greatest(kcal, kept.energy_kcal * share)
     off = kept.filter((kept.energy_kcal - given).abs() > tolerance)
     return off.select(
@@ -66,7 +64,7 @@ def fiber_off(totals: ir.Table, entries: ir.Table, incomplete: ir.Table) -> ir.T
     whole = entries.filter(entries.fiber_g.notnull()).semi_join(totals, _DAY).anti_join(incomplete, _DAY)
     sums = whole.group_by(_DAY).aggregate(entries_g=whole.fiber_g.sum())
     both = totals.join(sums, _DAY)
-    grams, share = schema.FIBER_OFF
+    grams, share = food.FIBER_OFF
     tolerance = ibis.greatest(grams, ibis.greatest(both.fiber_g, both.entries_g) * share)
     off = both.filter((both.fiber_g - both.entries_g).abs() > tolerance)
     return off.select(

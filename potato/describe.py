@@ -32,6 +32,7 @@ from potato.errors import PotatoError
 from potato.looks import FileLook
 from potato.plans import Answers, Plan, Question
 from potato.recognise import Recognised, recognise
+from potato.study import Study
 from potato.widefiles import Long
 
 Ask = Callable[[Question], str]
@@ -115,7 +116,7 @@ def _target(root: Path, name: str, *, force: bool) -> Path:
 def _write(root: Path, name: str, path: Path, content: str, long: Long | None) -> None:
     """Write the file only when it loads, and keep an earlier one when it does not."""
     if long:
-        settings.Study.model_validate(yaml.safe_load(content))
+        Study.model_validate(yaml.safe_load(content))
         madestudies.publish(name, root, content, lambda raw: lake.write_text(raw / widefiles.LONG, long.text))
         return
     earlier = path.read_bytes() if path.exists() else None

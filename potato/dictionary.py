@@ -1,4 +1,4 @@
-"""The data dictionary in words, from potato/schema.py: the site's page, and docs/dictionary.md.
+"""The data dictionary in words, from the modules that hold it: the site's page, and docs/dictionary.md.
 
 `python -m potato.dictionary` writes docs/dictionary.md; a test says when that has to be typed.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from potato import lake, schema
+from potato import food, lake, reasons, schema
+from potato.families import FAMILIES, Field
 
 FILE = "docs/dictionary.md"
 _INTRODUCTION = """# Data dictionary
 
-Every column of every dataset, with its unit and its bounds. Made from `potato/schema.py` by `python -m
-potato.dictionary`; contracts, Parquet files and lineage are made from the same place.
+Every column of every dataset, with its unit and its bounds. Made from `potato/schema.py`, `potato/families.py` and
+`potato/food.py` by `python -m potato.dictionary`; contracts, Parquet files and lineage are made from the same places.
 """
 _KINDS = {
     "text": "text",
@@ -59,7 +60,7 @@ def _raw() -> Iterator[Section]:
         "What a study's files may hold. `studies/NAME.yaml` says which column of the files is which field. A value out"
         " of bounds sets its row aside.",
     )
-    for family in schema.FAMILIES.values():
+    for family in FAMILIES.values():
         rows = tuple(
             (field.name, _meaning(field), _KINDS[field.kind], field.unit, _bounds(field.minimum, field.maximum))
             for field in family.fields
@@ -67,7 +68,7 @@ def _raw() -> Iterator[Section]:
         yield Section(family.name, 3, f"{family.meaning}.", ("Field", "Meaning", "Kind", "Unit", "Bounds"), rows)
 
 
-def _meaning(field: schema.Field) -> str:
+def _meaning(field: Field) -> str:
     said = [field.meaning]
     said += ["every row needs it"] if field.required else []
     said += ["0 means not recorded"] if field.zero_is_missing else []
@@ -109,16 +110,16 @@ def _words() -> Iterator[Section]:
         "Bronze keeps such a row with its fault, and silver sets it aside. The other reasons for which rows of a study"
         " were set aside, or kept with a remark, stand with their rules in `data/quarantine` and `data/silver/flags`.",
         ("Fault", "Rule that it breaks"),
-        tuple(schema.FAULTS.items()),
+        tuple(reasons.FAULTS.items()),
     )
-    factors = _listed([f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in schema.KCAL_PER_G.items()])
+    factors = _listed([f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in food.KCAL_PER_G.items()])
     yield Section(
         "Energy and nutrients",
         2,
         f"The energy of a food entry is held against what its nutrients give, in kcal per g: {factors}, with"
         " carbohydrate counted without fibre. It may be off by"
-        f" {schema.ENERGY_OFF[0]:g} kcal or {schema.ENERGY_OFF[1]:.0%}, whichever is more. A day's fibre may be off the"
-        f" sum of its entries by {schema.FIBER_OFF[0]:g} g or {schema.FIBER_OFF[1]:.0%}, whichever is more. What is"
+        f" {food.ENERGY_OFF[0]:g} kcal or {food.ENERGY_OFF[1]:.0%}, whichever is more. A day's fibre may be off the"
+        f" sum of its entries by {food.FIBER_OFF[0]:g} g or {food.FIBER_OFF[1]:.0%}, whichever is more. What is"
         " further off is kept with a remark.",
     )
     yield Section(
@@ -126,7 +127,7 @@ def _words() -> Iterator[Section]:
         2,
         "A food entry counts once in each category of which its text holds a whole word, singular or plural.",
         ("Category", "Words"),
-        tuple((category, ", ".join(words)) for category, words in schema.FOOD_CATEGORIES.items()),
+        tuple((category, ", ".join(words)) for category, words in food.CATEGORIES.items()),
     )
 
 

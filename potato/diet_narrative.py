@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from potato import schema, words
+from potato import food, words
 from potato.design import Sample
 from potato.models import CORRECTION, Training
 from potato.narrative import cautions, conditions, recorded
@@ -167,7 +167,7 @@ def assumptions(settings: Settings) -> str:
 
 def _named_most(logged: pd.DataFrame) -> str:
     """Return the three kinds of food that entries name most; empty when they name none."""
-    counts = {name: int(logged[f"entries_{name}"].fillna(0).sum()) for name in schema.FOOD_CATEGORIES}
+    counts = {name: int(logged[f"entries_{name}"].fillna(0).sum()) for name in food.CATEGORIES}
     most = sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])[:3]
     told = words.listed([f"{name} ({words.count(counts[name], 'entry', 'entries')})" for name in most])
     return f"Most often they name {told}." if most else ""

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from potato import words
-from potato.schema import FOOD_CATEGORIES
+from potato import food, words
 from potato.tables import Column, Table, build, filled, thinned
 
 
@@ -51,7 +50,7 @@ def food_categories(weekly: pd.DataFrame) -> Table:
     told = logged.dropna(subset=["entries_potato"])  # elsewhere no entry names a food
     days, weeks = float(told["days_logged"].sum()), len(told)
     rows = []
-    for name in FOOD_CATEGORIES:
+    for name in food.CATEGORIES:
         entries = told[f"entries_{name}"]
         row: dict[str, Any] = {
             "food": name.capitalize(),

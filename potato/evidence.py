@@ -14,10 +14,11 @@ from operator import or_
 import ibis
 import ibis.expr.types as ir
 
-from potato import orders, plain, quantities, schema
+from potato import orders, plain, quantities, reasons
+from potato.families import FAMILIES, Family
 from potato.orders import Row, fetch
 from potato.quantities import UNDECIDED, one_of
-from potato.settings import FamilyMapping, Study, WeightMapping
+from potato.study import FamilyMapping, Study, WeightMapping
 from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE, MOST_CHANGE, WEIGHT_UNITS
 
 _THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\b"
@@ -96,18 +97,18 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     files = []
-    plains = {name: frozenset(family.names) for name, family in schema.FAMILIES.items()}  # without rows all is plain
+    plains = {name: frozenset(family.names) for name, family in FAMILIES.items()}  # without rows all is plain
     for name, mapping in study.families().items():
         table = bronze[name].filter(bronze[name].fault.isnull())
-        simple = plain.columns(bronze[name], schema.FAMILIES[name], mapping)
-        decimals = _decimals(table, schema.FAMILIES[name], mapping, simple)
+        simple = plain.columns(bronze[name], FAMILIES[name], mapping)
+        decimals = _decimals(table, FAMILIES[name], mapping, simple)
         # Where a comma may mark the decimals, a point may not.
         pointed = all(mark == "." for mark, _ in decimals.values())
-        plains[name] = simple if pointed else simple.difference(_numeric(schema.FAMILIES[name], mapping))
+        plains[name] = simple if pointed else simple.difference(_numeric(FAMILIES[name], mapping))
         told: dict[str, orders.Told] = {}
         if "date" in mapping.columns:
             told = orders.of_files(table, decimals, study.date_order, name, plain="date" in simple)
-        no_dates = orders.Told(None, schema.DAY_NUMBERS)
+        no_dates = orders.Told(None, reasons.DAY_NUMBERS)
         for source_file in sorted(decimals):
             of_dates = told.get(source_file, no_dates)
             mark, because = decimals[source_file]
@@ -117,12 +118,12 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
     return replace(of_files, units=_units(weights, study.weight, of_files))
 
 
-def _numeric(family: schema.Family, mapping: FamilyMapping) -> list[str]:
+def _numeric(family: Family, mapping: FamilyMapping) -> list[str]:
     return [f.name for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
 
 
 def _decimals(
-    table: ir.Table, family: schema.Family, mapping: FamilyMapping, simple: frozenset[str]
+    table: ir.Table, family: Family, mapping: FamilyMapping, simple: frozenset[str]
 ) -> dict[str, tuple[str | None, str]]:
     """Return for each file its decimal mark and the sentence that says why; `simple` are columns without commas."""
     names = _numeric(family, mapping)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from potato import conflicts, schema
+from potato import conflicts, food, schema
 from potato.settings import SilverSettings
 
 _KEY = ["subject_id", "study_week"]
@@ -82,9 +82,9 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
     entries = cleaned.kept("nutrition").anti_join(incomplete, ["subject_id", "day_number"])
     # The same foods come again and again: each is looked at once.
     foods = entries.select(named_food=ibis.coalesce(entries.food, "")).distinct()
-    foods = foods.mutate(**{c: _names(foods.named_food, words) for c, words in schema.FOOD_CATEGORIES.items()})
+    foods = foods.mutate(**{c: _names(foods.named_food, words) for c, words in food.CATEGORIES.items()})
     entries = entries.join(foods, ibis.coalesce(entries.food, "") == foods.named_food)
-    named = {category: entries[category] for category in schema.FOOD_CATEGORIES}
+    named = {category: entries[category] for category in food.CATEGORIES}
     counted = ["potato_energy", *(f"entries_{category}" for category in named)]
     eaten = entries.group_by(_KEY).aggregate(
         days_logged=entries.day_index.nunique().cast("int32"),

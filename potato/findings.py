@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from potato.families import FAMILIES
 from potato.plans import Plan
-from potato.schema import FAMILIES
 
 
 def show(plan: Plan, console: Console) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from potato.errors import PotatoError, nearest
+from potato.families import FAMILIES
 from potato.looks import FileLook
 from potato.plans import Answers
-from potato.schema import FAMILIES
 from potato.synonyms import COUNTED_WORDS, key
 
 NO_DAYS = COUNTED_WORDS[30] | {"visit", "visits", "visite", "besuch", "session", "timepoint"}

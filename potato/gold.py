@@ -12,6 +12,7 @@ from potato import (
     associations,
     diet_narrative,
     diet_tables,
+    food,
     lake,
     models,
     narrative,
@@ -103,7 +104,7 @@ class ModelingPipeline:
         options, frame = self.options, self.frames["modeling_dataset"]
         self.training = self._train(frame)
         self.compared = self._without_jumps()
-        foods = [f"entries_{category}" for category in schema.FOOD_CATEGORIES]
+        foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
         between = associations.mann_whitney(self.people, "change_kg", self.groups)
         within = associations.spearman(eaten, options.outcome, [*options.covariates, *foods])

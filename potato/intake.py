@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import statistics
 
-from potato import schema
+from potato import food
+from potato.families import NUTRITION
 from potato.looks import FileLook
 from potato.matches import Match, best
 from potato.synonyms import NET_CARBOHYDRATE, is_activity, key, named
@@ -28,9 +29,7 @@ def food_column(file: FileLook) -> list[Match]:
         return []
     column = chosen[0]
     nutrients = any(said.field in QUANTITIES for c in file.columns for said in named(c.name))
-    words = re.compile(
-        r"\b(" + "|".join(w for group in schema.FOOD_CATEGORIES.values() for w in group) + ")", re.IGNORECASE
-    )
+    words = re.compile(r"\b(" + "|".join(w for group in food.CATEGORIES.values() for w in group) + ")", re.IGNORECASE)
     foods = sum(bool(words.search(text)) for text in column.values) >= 0.1 * len(column.values)
     if key(column.name) in _COULD_BE_ANYTHING and not (nutrients or foods):
         return []
@@ -46,7 +45,7 @@ def intake(file: FileLook, food: list[Match], remarks: list[str]) -> dict[str, l
     matches: list[Match] = []
     for name in QUANTITIES:
         column, said = best(file, name, ("number", "empty")) or (None, None)
-        unit = schema.NUTRITION.field(name).unit
+        unit = NUTRITION.field(name).unit
         if column and said and (said.unit or unit) in UNITS_OF[unit]:
             matches.append(Match(name, column.name, said.unit, f"its name, and {column.told()}"))
     energy = next((m for m in matches if m.field == "energy_kcal"), None)

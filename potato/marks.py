@@ -7,7 +7,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from potato import conflicts, jumps, repeats, schema
-from potato.settings import FamilyMapping
+from potato.families import NUTRITION
+from potato.study import FamilyMapping
 
 LISTED = 1_000
 """How many rows of a file are listed for one flag: more of them say something about the file, not about the rows."""
@@ -21,8 +22,8 @@ _PLACE = ["source_file", "source_row"]
 
 def of_entries(kept: ir.Table, alike: ir.Table, mapping: FamilyMapping) -> list[ir.Table]:
     """Return the flagged ones of the kept nutrition rows, by flag; `alike` is the result of repeats.alike."""
-    shown = "food" if "food" in mapping.columns else schema.NUTRITION.value
-    repeated = repeats.repeated_entries(kept, alike, schema.NUTRITION, shown)
+    shown = "food" if "food" in mapping.columns else NUTRITION.value
+    repeated = repeats.repeated_entries(kept, alike, NUTRITION, shown)
     flagged = [_flag(repeated, repeats.REPEATED_FLAG, repeats.REPEATED_RULE)]
     off = conflicts.energy_off(kept, mapping)
     if off is not None:

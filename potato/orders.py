@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import ibis
 import ibis.expr.types as ir
 
-from potato import dates, schema
+from potato import dates, reasons
 from potato.errors import PotatoError
 from potato.quantities import is_missing, text
 
@@ -44,7 +44,7 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     if plain:
-        for_all = Told(stated, "stated in the study file") if stated else Told(None, schema.YEAR_FIRST)
+        for_all = Told(stated, "stated in the study file") if stated else Told(None, reasons.YEAR_FIRST)
         return dict.fromkeys(names, for_all)
     spoken = table.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
     spoken = spoken.filter(~is_missing(spoken.date)).mutate(bare=dates.cleaned(spoken.date))
@@ -57,7 +57,7 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
         open_files = [name for name, row in counts.items() if "ymd" in _candidates(row) and len(_candidates(row)) > 1]
         steps = _steps(table, open_files) if open_files else {}
         told = {
-            name: _order(counts[name], steps.get(name, {})) if name in counts else Told(None, schema.NOT_NEEDED)
+            name: _order(counts[name], steps.get(name, {})) if name in counts else Told(None, reasons.NOT_NEEDED)
             for name in names
         }
     return {name: _doubted(found, name in counts, doubts.get(name)) for name, found in told.items()}
@@ -108,7 +108,7 @@ def _order(row: Row, steps: Row) -> Told:
     if not able or (able == ["ymd"] and row["ymd"] < row["n"]):
         return Told(None, f"the dates contradict each other ({some}): each needs a part over 12")
     if not row["several"] and len(able) > 1:
-        return Told(None, schema.ALIKE)
+        return Told(None, reasons.ALIKE)
     if len(able) == 1:
         if row["tells"]:
             return Told(able[0], f"a part over 12 tells the order, as in {_shown(row['tells'])}")

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from potato.errors import PotatoError, nearest
-from potato.settings import Study
+from potato.study import Study
 
 _HINTS = {
     "unit_not_told": "write `unit: kg` or `unit: lb` into {where}, or name single people under `unit_by_subject`",

@@ -11,16 +11,17 @@ from collections.abc import Callable
 import ibis
 import ibis.expr.types as ir
 
-from potato import dates, schema
+from potato import dates
+from potato.families import Family
 from potato.orders import fetch
 from potato.quantities import is_missing, is_unusual
-from potato.settings import FamilyMapping
+from potato.study import FamilyMapping
 
 # Fewer digits than overflow a number; other shapes that a cast may read, such as 1e3, are not plain.
 _NUMBER = r"^-?\d{1,15}(\.\d{1,30})?$"
 
 
-def columns(table: ir.Table, family: schema.Family, mapping: FamilyMapping) -> frozenset[str]:
+def columns(table: ir.Table, family: Family, mapping: FamilyMapping) -> frozenset[str]:
     """Return the fields of a bronze table that the study maps and of which each text is plain, absent or empty.
 
     A number is digits, with a point before its decimals at most; a date is yyyy-mm-dd and a day of the calendar. Both

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from potato import layouts, schema
+from potato import layouts
 from potato.errors import PotatoError
+from potato.families import FAMILIES
 from potato.layouts import Layout
 from potato.recognise import Maps, Recognised
-from potato.settings import FamilyMapping, Study
+from potato.study import FamilyMapping, Study
 
 DEFAULT_SUBJECT = "me"
 
@@ -87,12 +88,12 @@ class Plan:
         """Return the dictionary's fields of a family with the files' columns, in the dictionary's order."""
         fields = self.families[family].layout.fields
         other = "day" if self.when == "date" else "date"
-        return {n: fields[n].column for n in schema.FAMILIES[family].names if n in fields and n != other}
+        return {n: fields[n].column for n in FAMILIES[family].names if n in fields and n != other}
 
     def units(self, family: str) -> dict[str, str]:
         """Return the units that are not the dictionary's own."""
         fields = self.families[family].layout.fields
-        own = {f.name: f.unit for f in schema.FAMILIES[family].fields}
+        own = {f.name: f.unit for f in FAMILIES[family].fields}
         return {
             name: match.unit
             for name, match in fields.items()

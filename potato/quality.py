@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import lake, rules, schema
+from potato import lake, reasons, rules
+from potato.families import FAMILIES
 from potato.madestudies import IMPORTED, LISTS
 from potato.markdown import code
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
@@ -156,7 +157,7 @@ def _values(findings: Findings) -> str:
 
 def _told(file: Mapping[str, Any], what: str, evidence: str, names: Mapping[str, str]) -> tuple[str, str]:
     why = file.get(f"{evidence}_evidence")
-    untold = schema.NEEDLESS_ORDERS.get(why, "not told") if why else EMPTY
+    untold = reasons.NEEDLESS_ORDERS.get(why, "not told") if why else EMPTY
     return names.get(file.get(what) or "", untold), why or EMPTY
 
 
@@ -227,7 +228,7 @@ def _people(findings: Findings) -> str:
     absent = rules.absent_families(findings.subjects)
     untold = rules.units_not_told(findings.quarantine)
     held = {file["family"] for file in findings.silver["files"].values()}
-    used = [family for family in schema.FAMILIES if family in held]
+    used = [family for family in FAMILIES if family in held]
     rows = []
     for person in findings.subjects.to_pylist():
         who = person["subject_id"]

@@ -23,7 +23,7 @@ import pyarrow.csv
 from potato import decoding, headers, rawrows
 from potato.errors import PotatoError
 from potato.headers import normal, positions
-from potato.settings import FamilyMapping
+from potato.study import FamilyMapping
 
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 120
@@ -55,7 +55,7 @@ class Opening:
 class RawFile:
     """One raw file: where it is, how it was read, and its rows.
 
-    `rows` has the columns source_row (the row as a spreadsheet counts it), fault (a key of schema.FAULTS or null),
+    `rows` has the columns source_row (the row as a spreadsheet counts it), fault (a key of reasons.FAULTS or null),
     overflow (cells that the header doesn't name, as the inside of a JSON object, or null) and, named "0", "1" and so
     on, the text of each column of the header; null where a row is too short.
     """

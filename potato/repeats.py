@@ -12,7 +12,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from potato import dates, schema
+from potato import dates
+from potato.families import Family
 
 ONE_ROW_A_DAY = ("weight", "fiber")
 REPEATED_FLAG = "repeated_entry"
@@ -65,9 +66,7 @@ def _far_from_others(days: ir.Table) -> ir.Table:
     return near.filter((nearest > ISOLATED_GAP) & (near.others >= ISOLATED_FROM)).select("subject_id", "day_number")
 
 
-def set_aside(
-    rows: ir.Table, family: schema.Family, when: str, lone: ir.Table, raw: ir.Table, *, files: int
-) -> ir.Table:
+def set_aside(rows: ir.Table, family: Family, when: str, lone: ir.Table, raw: ir.Table, *, files: int) -> ir.Table:
     """Return the usable rows that the other rows rule out: source_file, source_row, column, value, reason, rule.
 
     Parameters
@@ -114,12 +113,12 @@ def rules(when: str) -> dict[str, str]:
     }
 
 
-def alike(kept: ir.Table, family: schema.Family) -> ir.Table:
+def alike(kept: ir.Table, family: Family) -> ir.Table:
     """Return the groups of two rows or more in which repeated entries can be: a few columns of them."""
     return kept.group_by(_alike(family)).having(kept.count() > 1).aggregate()
 
 
-def repeated_entries(kept: ir.Table, groups: ir.Table, family: schema.Family, column: str) -> ir.Table:
+def repeated_entries(kept: ir.Table, groups: ir.Table, family: Family, column: str) -> ir.Table:
     """Return the rows that say what an earlier row of the same file says: a person may eat the same thing twice.
 
     Columns: source_file, source_row, subject_id, column, value; `column` is the one to show, `groups` the result of
@@ -130,7 +129,7 @@ def repeated_entries(kept: ir.Table, groups: ir.Table, family: schema.Family, co
     return found.select(*_PLACE, "subject_id", column=ibis.literal(column), value=found[column].cast("string"))
 
 
-def _of_an_earlier_file(rows: ir.Table, family: schema.Family) -> ir.Table:
+def _of_an_earlier_file(rows: ir.Table, family: Family) -> ir.Table:
     """Return (source_file, source_row) of the n-th occurrence of a row that an earlier file has n times too.
 
     Exports that overlap say the same twice; what one file says twice, such as two cups of coffee, stays two.
@@ -144,7 +143,7 @@ def _of_an_earlier_file(rows: ir.Table, family: schema.Family) -> ir.Table:
     return counted.mutate(_earlier=earlier).filter(lambda t: t._earlier).select(*_PLACE)
 
 
-def _later_of_a_day(rows: ir.Table, family: schema.Family, raw: ir.Table | None) -> ir.Table:
+def _later_of_a_day(rows: ir.Table, family: Family, raw: ir.Table | None) -> ir.Table:
     """Return all rows of a person's day but the first, and whether one before it has the same value.
 
     The earliest time of day is the first, since exports may begin with the newest row. Rows without one come after
@@ -171,13 +170,13 @@ def _because(rows: ir.Table, reason: str) -> ir.Table:
     return rows.select(*_PLACE, reason=ibis.literal(reason))
 
 
-def _identity(family: schema.Family) -> list[str]:
+def _identity(family: Family) -> list[str]:
     """Return the columns in which two rows that say the same are equal, once they are read."""
     replaced = {"date": "day_number", "weight": "weight_kg"}
     return [replaced.get(name, name) for name in family.names if name not in ("day", "unit")]
 
 
-def _alike(family: schema.Family) -> list[str]:
+def _alike(family: Family) -> list[str]:
     """Return a few of these columns, by which rows that may say the same are found quickly."""
     return [
         name for name in _identity(family) if name in ("subject_id", "day_number", "food", "weight_kg", family.value)

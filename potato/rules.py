@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from potato import contracts, schema, shares
 from potato.contracts import Rule
+from potato.families import FAMILIES
 from potato.manifest import Verdict
 from potato.shares import Files, by_file
 
@@ -276,7 +277,7 @@ def _alike(people: list[str]) -> list[list[str]]:
 def absent_families(subjects: pa.Table) -> dict[str, list[str]]:
     """Return for each person without a usable row in some of the study's families which these are."""
     people = subjects.to_pylist()
-    recorded = [family for family in schema.FAMILIES if any(person[f"{family}_rows"] for person in people)]
+    recorded = [family for family in FAMILIES if any(person[f"{family}_rows"] for person in people)]
     missing = {who["subject_id"]: [family for family in recorded if not who[f"{family}_rows"]] for who in people}
     return {who: families for who, families in missing.items() if families}
 

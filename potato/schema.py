@@ -10,32 +10,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-# Whole words of the folded food text, singular or with a plural s. An entry counts once in each category that it names.
-FOOD_CATEGORIES: dict[str, tuple[str, ...]] = {
-    "potato": ("potato", "potatoes", "fries", "hash brown", "mashed"),
-    "beans": ("bean", "lentil", "chickpea", "hummus", "tofu", "peas"),
-    "rice": ("rice", "risotto", "sushi"),
-    "oats": ("oat", "oatmeal", "porridge", "muesli", "granola"),
-    "bread": ("bread", "toast", "bagel", "tortilla", "pita", "baguette", "sandwich"),
-    "fruit": ("fruit", "apple", "banana", "orange", "berry", "berries", "grape", "pear", "mango", "melon"),
-    "vegetables": (
-        "vegetable",
-        "broccoli",
-        "carrot",
-        "spinach",
-        "tomato",
-        "tomatoes",
-        "pepper",
-        "onion",
-        "salad",
-        "cabbage",
-        "kale",
-    ),
-    "dairy": ("milk", "cheese", "yogurt", "yoghurt", "butter", "cream", "dairy"),
-    "meat": ("meat", "beef", "chicken", "pork", "bacon", "turkey", "ham", "sausage", "lamb", "fish", "salmon", "tuna"),
-    "egg": ("egg", "omelette", "omelet"),
-    "nuts": ("nut", "almond", "cashew", "walnut", "peanut", "pistachio", "pecan"),
-}
+from potato import food
+from potato.families import FAMILIES, Family
+from potato.reasons import FAULTS
 
 
 @dataclass(frozen=True)
@@ -80,124 +57,7 @@ class Dataset:
         )
 
 
-@dataclass(frozen=True)
-class Field:
-    """A quantity that a family of raw files may hold, after cleaning.
-
-    `kind` says how silver reads the raw text: text, number, weight (a number with a unit), date or day.
-    """
-
-    name: str
-    kind: str
-    meaning: str
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    required: bool = False
-    zero_is_missing: bool = False
-
-
-@dataclass(frozen=True)
-class Family:
-    """A family of raw files: one meaning of a row, whatever the files and columns are called."""
-
-    name: str
-    meaning: str
-    fields: tuple[Field, ...]
-    value: str
-
-    @property
-    def names(self) -> list[str]:
-        return [field.name for field in self.fields]
-
-    def field(self, name: str) -> Field:
-        """Return the field called `name`; KeyError when the family has none."""
-        return next(field for field in self.fields if field.name == name)
-
-
-_WHO_AND_WHEN = (
-    Field("subject_id", "text", "Who the row is about, as the study names the person", required=True),
-    Field("date", "date", "Calendar date of the record"),
-    Field("day", "day", "Day number of the record, where the study keeps no dates", "day"),
-)
-
-NUTRITION = Family(
-    "nutrition",
-    "One row for each food entry of a diary",
-    (
-        *_WHO_AND_WHEN,
-        Field("meal", "text", "Meal that the entry belongs to"),
-        Field("food", "text", "What was eaten, as the diary has it"),
-        Field("amount_g", "number", "Amount eaten", "g", 0, 10_000),
-        Field("energy_kcal", "number", "Energy of the entry", "kcal", 0, 10_000),
-        Field("protein_g", "number", "Protein of the entry", "g", 0, 1_000),
-        Field("carbohydrate_g", "number", "Available carbohydrate of the entry", "g", 0, 2_000),
-        Field("fat_g", "number", "Fat of the entry", "g", 0, 1_000),
-        Field("fiber_g", "number", "Dietary fibre of the entry", "g", 0, 300),
-    ),
-    value="energy_kcal",
-)
-
-WEIGHT = Family(
-    "weight",
-    "One row for each morning's body weight",
-    (
-        *_WHO_AND_WHEN,
-        Field("weight", "weight", "Body weight, converted to kg", "kg", 25, 350, zero_is_missing=True),
-        Field("unit", "text", "Unit of the weight, where the row states one"),
-        Field("group", "text", "Group that the person belongs to for the whole study"),
-        Field("condition", "text", "Condition of that day, in a study whose people change condition"),
-        Field("sex", "text", "Sex, as the study codes it"),
-    ),
-    value="weight",
-)
-
-FIBER = Family(
-    "fiber",
-    "One row for each day's fibre total",
-    (
-        *_WHO_AND_WHEN,
-        Field("fiber_g", "number", "Fibre of the whole day", "g", 0, 300),
-    ),
-    value="fiber_g",
-)
-
-FAMILIES: dict[str, Family] = {family.name: family for family in (NUTRITION, WEIGHT, FIBER)}
-
 _text, _int, _float = pa.string(), pa.int32(), pa.float64()
-
-# What can be wrong with a raw row as a whole, and the rule that it breaks. Bronze keeps such a row; silver sets it
-# aside.
-FAULTS: dict[str, str] = {
-    "too_few_cells": "a row has a cell for each column that the study uses",
-    "too_many_cells": "a row has no more cells than the header names",
-    "header_again": "a header is not data",
-    "above_header": "a row stands below the header",
-    "unclosed_quote": "a quote closes in its own row",
-    "damaged_text": "a row holds neither NUL bytes nor bytes that no encoding explains",
-}
-
-# Reasons of rows in quarantine that hold no value to lose.
-NOT_RECORDED = ("missing_value", "zero_means_missing")
-
-# Energy that a gram gives, carbohydrate without fibre: the general Atwater factors, and 2 kcal for fibre, as on food
-# labels. A label rounds, and a diary's foods are estimates: hence how far energy may be off, in kcal and as a share.
-KCAL_PER_G = {"protein_g": 4.0, "carbohydrate_g": 4.0, "fat_g": 9.0, "fiber_g": 2.0}
-ENERGY_OFF = (30.0, 0.25)
-# How far a day's fibre roll-up may be off the sum of the day's entries, in g and as a share of the larger one.
-FIBER_OFF = (2.0, 0.15)
-
-# Why the order of a file's dates needs no telling: the sentence, and the word for a table.
-YEAR_FIRST = "each date begins with its year, as in 2022-05-01"
-NOT_NEEDED = "each date tells its own order: it begins with the year, names the month or is a serial number"
-DAY_NUMBERS = "the study counts days"
-ALIKE = "every order reads each date alike"
-NEEDLESS_ORDERS: dict[str, str] = {
-    YEAR_FIRST: "year first",
-    NOT_NEEDED: "each date tells",
-    ALIKE: "each date tells",
-    DAY_NUMBERS: "day numbers",
-}
 
 _SOURCE = (
     Column("source_file", _text, "Raw file, relative to the study's raw folder", required=True),
@@ -299,7 +159,7 @@ _INTAKE = (
     Column("potato_energy_share", _float, "Share of energy that came from potatoes", "share", 0, 1),
     *(
         Column(f"entries_{category}", _int, f"Food entries that name {category}", "entry", 0, 7_000)
-        for category in FOOD_CATEGORIES
+        for category in food.CATEGORIES
     ),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from potato import schema
+from potato import food, reasons
 from potato.contracts import Rule
 
 Files = Mapping[str, Mapping[str, Any]]
@@ -28,8 +28,8 @@ def of_files(weekly: pa.Table, files: Files) -> list[Rule]:
         chosen = {name: file for name, file in files.items() if family in (None, file["family"])}
         return by_file(chosen, lambda file: file["rows_flagged"].get(flag, 0) / max(file["rows_kept"], 1))
 
-    factors = ", ".join(f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in schema.KCAL_PER_G.items())
-    (kcal, part), (grams, of_day) = schema.ENERGY_OFF, schema.FIBER_OFF
+    factors = ", ".join(f"{kcal:g} for {name.removesuffix('_g')}" for name, kcal in food.KCAL_PER_G.items())
+    (kcal, part), (grams, of_day) = food.ENERGY_OFF, food.FIBER_OFF
     recorded = {name for name in weekly.column_names if weekly[name].null_count < len(weekly)}
     made = [
         Rule(
@@ -61,7 +61,7 @@ def of_files(weekly: pa.Table, files: Files) -> list[Rule]:
         ),
     ]
     # A check that a study's columns don't allow is not among those that passed.
-    if {"energy_kcal_per_day", *(f"{name}_per_day" for name in schema.KCAL_PER_G)} <= recorded:
+    if {"energy_kcal_per_day", *(f"{name}_per_day" for name in food.KCAL_PER_G)} <= recorded:
         made.append(
             Rule(
                 "energy_fits_macronutrients",
@@ -96,5 +96,5 @@ def by_file(files: Files, number: Callable[[Mapping[str, Any]], float]) -> dict[
 
 
 def _share_set_aside(file: Mapping[str, Any]) -> float:
-    valued = {reason: n for reason, n in file["rows_quarantined"].items() if reason not in schema.NOT_RECORDED}
+    valued = {reason: n for reason, n in file["rows_quarantined"].items() if reason not in reasons.NOT_RECORDED}
     return sum(valued.values()) / max(file["rows_read"], 1)

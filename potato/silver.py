@@ -26,6 +26,7 @@ from potato import (
     schema,
     settings,
 )
+from potato.families import FAMILIES, NUTRITION, Family
 from potato.features import Cleaned
 from potato.manifest import Manifest, Verdict
 
@@ -55,8 +56,7 @@ class FeatureEngineer:
     def load_from_bronze(self) -> dict[str, ibis.Table]:
         """Open bronze's datasets on the engine; nothing is read yet."""
         self.bronze = {
-            family: engine.table(self.connection, lake.input(f"data/bronze/{family}"), family)
-            for family in schema.FAMILIES
+            family: engine.table(self.connection, lake.input(f"data/bronze/{family}"), family) for family in FAMILIES
         }
         self.read: dict[str, dict[str, Any]] = lake.read_json(lake.input("data/bronze/ledger.json"))["files"]
         return self.bronze
@@ -65,7 +65,7 @@ class FeatureEngineer:
         """Type every row, set aside the unusable ones, and return a count of rows by family, raw file and reason."""
         study = self.settings.study
         self.evidence = evidence.gather(self.bronze, study)
-        judged = {name: self._judge(family) for name, family in schema.FAMILIES.items()}
+        judged = {name: self._judge(family) for name, family in FAMILIES.items()}
         days = self._step("days_named", repeats.days(judged))
         lone = self._step("days_isolated", repeats.isolated(days, judged))
         families = {name: self._settle(name, rows, lone) for name, rows in judged.items()}
@@ -84,7 +84,7 @@ class FeatureEngineer:
         people.refuse_changing_groups(families["weight"], self.study)
         return self.accounts.table()
 
-    def _judge(self, family: schema.Family) -> ibis.Table:
+    def _judge(self, family: Family) -> ibis.Table:
         """Type and judge each row by itself."""
         study = self.settings.study
         mapping, simple = study.mapping(family.name), self.evidence.simple(family.name)
@@ -102,7 +102,7 @@ class FeatureEngineer:
         mapping = self.settings.study.mapping(name)
         when = "date" if "date" in mapping.columns else "day"
         files = sum(file["family"] == name for file in self.read.values())
-        expression = repeats.set_aside(rows, schema.FAMILIES[name], when, lone, self.bronze[name], files=files)
+        expression = repeats.set_aside(rows, FAMILIES[name], when, lone, self.bronze[name], files=files)
         aside = self._step(f"aside_{name}", expression)
         if name == "weight":
             labels = {column: people.one_spelling(rows, column) for column in ("group", "condition")}
@@ -122,7 +122,7 @@ class FeatureEngineer:
         flagged = {"weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"])}
         if "nutrition" in study.families():
             # As a table the engine knows that they are few and reads the entries once.
-            alike = self.connection.create_table("alike", repeats.alike(kept["nutrition"], schema.NUTRITION), temp=True)
+            alike = self.connection.create_table("alike", repeats.alike(kept["nutrition"], NUTRITION), temp=True)
             flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, study.mapping("nutrition"))
         if "fiber" in study.families():
             off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
@@ -135,7 +135,7 @@ class FeatureEngineer:
         study, remarked = self.settings.study, {}
         for name, typed in self.typed.items():
             simple = self.evidence.simple(name)
-            remarks = cleaning.remarks(typed, schema.FAMILIES[name], study.mapping(name), study, simple)
+            remarks = cleaning.remarks(typed, FAMILIES[name], study.mapping(name), study, simple)
             remarked[name] = marks.of_kept(remarks, self.families[name])
         return remarked
 
@@ -197,7 +197,7 @@ class FeatureEngineer:
         # What evidence.gather finds goes through Python; it reads the weights and their units.
         told = [{"dataset": "bronze/weight", "column": column} for column in ("subject_id", "unit", "weight")]
         resolved: dict[str, columns.Lineage] = {"units": {"subject_id": told[:1], "unit": told, "evidence": told}}
-        tables = {family: f"bronze/{family}" for family in schema.FAMILIES} | {name: name for name in self._steps}
+        tables = {family: f"bronze/{family}" for family in FAMILIES} | {name: name for name in self._steps}
         for name, expression in self._steps.items():
             found = columns.column_lineage(expression, tables | {"units": "units"})
             resolved[name] = columns.through(found, resolved)
@@ -211,7 +211,7 @@ class FeatureEngineer:
     def save(self) -> Manifest:
         """Write the datasets, the quarantine, the ledger and the manifest into the stage's staging folder."""
         manifest = Manifest("silver", self.study, contracts=self.verdicts, column_lineage=self.column_lineage())
-        for family in schema.FAMILIES:
+        for family in FAMILIES:
             manifest.add_input(f"bronze/{family}", lake.input(f"data/bronze/{family}"))
         for name in (*schema.SILVER, "quarantine"):
             dataset = schema.SILVER.get(name, schema.QUARANTINE)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from potato import jumps, repeats, schema, units
+from potato import food, jumps, repeats, units
+from potato.families import WEIGHT
 
 
 def texts() -> dict[str, str]:
     """Return methods.*: ready-formatted numbers, the amounts without their units."""
-    energy_kcal, energy_share = schema.ENERGY_OFF
-    fiber_g, fiber_share = schema.FIBER_OFF
-    weight = schema.WEIGHT.field("weight")
+    energy_kcal, energy_share = food.ENERGY_OFF
+    fiber_g, fiber_share = food.FIBER_OFF
+    weight = WEIGHT.field("weight")
     return {
         "kg_per_lb": f"{units.KG_PER_LB}",
         "kg_below": f"{units.KG_BELOW:g}",
@@ -29,7 +30,7 @@ def texts() -> dict[str, str]:
         "energy_share": f"{energy_share:.0%}",
         "kcal_per_g": ", ".join(
             f"{kcal:g} for {name.removesuffix('_g').replace('fiber', 'fibre')}"
-            for name, kcal in schema.KCAL_PER_G.items()
+            for name, kcal in food.KCAL_PER_G.items()
         ),
         "fiber_g": f"{fiber_g:g}",
         "fiber_share": f"{fiber_share:.0%}",

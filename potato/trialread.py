@@ -6,9 +6,10 @@ import datetime
 
 import ibis
 
-from potato import cleaning, evidence, schema, undecided
+from potato import cleaning, evidence, undecided
+from potato.families import FAMILIES
 from potato.plans import Plan
-from potato.settings import Study
+from potato.study import Study
 
 _EPOCH = datetime.date(1970, 1, 1)
 
@@ -20,7 +21,7 @@ def told(plan: Plan, study: Study) -> str:
     today = (datetime.datetime.now(tz=datetime.UTC).date() - _EPOCH).days
     lines = []
     for name, mapping in study.families().items():
-        family = schema.FAMILIES[name]
+        family = FAMILIES[name]
         rows = cleaning.typed(tables[name], family, mapping, study, known)
         judged = cleaning.judged(rows, family, mapping, study, today, known.simple(name))
         counts = judged.group_by("reason").aggregate(rows=lambda t: t.count()).to_pyarrow().to_pylist()

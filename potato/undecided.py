@@ -8,7 +8,8 @@ import statistics
 import ibis
 import pyarrow as pa
 
-from potato import evidence, schema, units
+from potato import evidence, reasons, schema, units
+from potato.families import FAMILIES
 from potato.plans import Answers, Plan, Question
 from potato.recognise import value_unit
 
@@ -26,7 +27,7 @@ _LARGE = 50  # numbers of this size beside 1,100 say that its comma sets thousan
 def tables(plan: Plan) -> dict[str, pa.Table]:
     """Return the rows that were looked at as bronze tables, by family."""
     made = {}
-    for family in schema.FAMILIES:
+    for family in FAMILIES:
         columns: dict[str, list[object]] = {name: [] for name in schema.BRONZE[family].names}
         planned = plan.families.get(family)
         mapped = plan.columns(family) if planned else {}
@@ -121,7 +122,7 @@ def _unit_by_values(plan: Plan, told: evidence.Evidence) -> None:
 
 
 def _settle_order(plan: Plan, answers: Answers, told: evidence.Evidence) -> None:
-    alike = {f.source_file for f in told.files if f.date_evidence in schema.NEEDLESS_ORDERS}
+    alike = {f.source_file for f in told.files if f.date_evidence in reasons.NEEDLESS_ORDERS}
     ambiguous: dict[str, str] = {}
     for planned in plan.families.values():
         for member in planned.layout.members:

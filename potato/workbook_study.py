@@ -10,9 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from potato import lake, madestudies, settings, workbook_folders
+from potato import lake, madestudies, workbook_folders
 from potato.errors import PotatoError, nearest
 from potato.madestudies import IMPORTED
+from potato.study import Study
 from potato.workbook_blocks import RATINGS
 from potato.workbook_days import NO_DAY
 from potato.workbook_folders import Found, Participant, Trial, is_weight
@@ -70,7 +71,7 @@ def import_workbooks(folder: Path, name: str, root: Path, *, force: bool, track:
             hint="open one of them in a spreadsheet program and compare",
         )
     description = described(trial, tables, name)
-    settings.Study.model_validate(yaml.safe_load(description))
+    Study.model_validate(yaml.safe_load(description))
     _publish(trial, tables, description, name, root)
     return trial
 

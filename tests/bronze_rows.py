@@ -10,7 +10,8 @@ import ibis
 import pyarrow as pa
 
 from potato import cleaning, evidence, schema
-from potato.settings import Study
+from potato.families import FAMILIES
+from potato.study import Study
 
 WEIGHT: dict[str, Any] = {"files": "*", "unit": "kg", "columns": {"subject_id": "s", "date": "d", "weight": "w"}}
 NUTRITION: dict[str, Any] = {
@@ -60,7 +61,7 @@ def clean(description: Study, family: str, rows: list[dict[str, Any]], today: in
     connection = ibis.duckdb.connect(threads=1)
     tables = bronze(connection, **{family: rows})
     told = evidence.gather(tables, description)
-    of, mapping = schema.FAMILIES[family], description.mapping(family)
+    of, mapping = FAMILIES[family], description.mapping(family)
     typed = connection.create_table("typed", cleaning.typed(tables[family], of, mapping, description, told))
     judged = cleaning.judged(typed, of, mapping, description, today)
     remarks = cleaning.remarks(typed, of, mapping, description)

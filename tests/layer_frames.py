@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from potato import schema
+from potato import families, food, schema
 
 PEOPLE = ("ann", "bob")
 WEEKS = (1, 2, 3)
@@ -41,7 +41,7 @@ def bronze() -> Layer:
 
 def silver() -> Layer:
     """Return (tables, files of the ledger); each file has lost one row, which held no value."""
-    eaten = {f"{name}_per_day": 10.0 for name in ("energy_kcal", *schema.KCAL_PER_G, "fiber_rollup_g")}
+    eaten = {f"{name}_per_day": 10.0 for name in ("energy_kcal", *food.KCAL_PER_G, "fiber_rollup_g")}
     eaten["energy_kcal_per_day"] = 2000.0
     weeks = [{"subject_id": who, "study_week": week, "days_logged": 7} | eaten for who in PEOPLE for week in WEEKS]
     weighed = {"min_weight_kg": 79.0, "weight_kg": 80.0, "max_weight_kg": 81.0, "closing_weight_kg": 79.5}
@@ -74,11 +74,11 @@ def silver() -> Layer:
 def aside(family: str, row: int, reason: str, who: str = "ann") -> dict[str, Any]:
     """Return a row of quarantine."""
     place = {"family": family, "source_file": f"{family}/a.csv", "source_row": row, "subject_id": who}
-    return place | {"column": schema.FAMILIES[family].value, "value": "", "reason": reason, "rule": "it is recorded"}
+    return place | {"column": families.FAMILIES[family].value, "value": "", "reason": reason, "rule": "it is recorded"}
 
 
 def flagged(family: str, flag: str, *rows: int) -> pa.Table:
     """Return silver/flags with one flag on these rows of the family's file."""
-    value = schema.FAMILIES[family].value
+    value = families.FAMILIES[family].value
     place = {"family": family, "source_file": f"{family}/a.csv", "subject_id": "ann", "column": value, "flag": flag}
     return filled(schema.FLAGS, [place | {"source_row": row, "value": "~8", "rule": "a rule"} for row in rows])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from potato import lake, schema
+from potato import food, lake, schema
 
 PROJECT = Path(__file__).parents[1]
 
@@ -58,7 +58,7 @@ def modeling(
                 "fiber_rollup_g_per_day": fiber * energy / 1000,
                 "potato_energy_share": share,
             }
-            row |= {f"entries_{c}": int(random.poisson(3)) for c in schema.FOOD_CATEGORIES}
+            row |= {f"entries_{c}": int(random.poisson(3)) for c in food.CATEGORIES}
             if random.random() < null_share:
                 row |= dict.fromkeys(TRUTH) | {"days_logged": 0}
             rows.append(row)

@@ -7,18 +7,18 @@ from typing import Any
 import ibis
 import pytest
 
-from potato import cleaning, columns, evidence, schema
+from potato import cleaning, columns, evidence, families, reasons, schema
 
 from .bronze_rows import NUTRITION, TODAY, WEIGHT, bronze, clean, study, weights
 
 FOODS: dict[str, Any] = {"files": "*", "columns": {"subject_id": "s", "date": "d", "food": "f"}}
 
 
-@pytest.mark.parametrize("fault", schema.FAULTS)
+@pytest.mark.parametrize("fault", reasons.FAULTS)
 def test_a_fault_of_the_row_comes_before_all_rules(fault: str) -> None:
     row = clean(study(), "weight", [{"fault": fault, "subject_id": None, "weight": "x"}]).rows[0]
     assert (row["column"], row["value"], row["reason"]) == ("row", None, fault)
-    assert row["rule"] == schema.FAULTS[fault]
+    assert row["rule"] == reasons.FAULTS[fault]
     assert row["day_number"] is None
 
 
@@ -105,7 +105,7 @@ def test_each_typed_column_names_the_bronze_columns_that_it_is_read_from() -> No
     description = study(nutrition=NUTRITION, weight=WEIGHT | {"unit": "detect"})
     tables = bronze(ibis.duckdb.connect(), weight=[{"weight": "70"}, {"subject_id": "b", "weight": "200"}])
     told = evidence.gather(tables, description)
-    for family in (schema.WEIGHT, schema.NUTRITION):
+    for family in (families.WEIGHT, families.NUTRITION):
         mapping = description.mapping(family.name)
         typed = cleaning.typed(tables[family.name], family, mapping, description, told)
         found = columns.column_lineage(typed, {name: f"bronze/{name}" for name in tables})

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from potato import lake, schema
+from potato import lake
 from potato.errors import PotatoError
+from potato.families import FAMILIES
 from potato.silver import FeatureEngineer
 
 from .test_silver import silver
@@ -155,7 +156,7 @@ def run(study: Study, project: Path, files: Files) -> FeatureEngineer:
 
 def assert_balanced(engineer: FeatureEngineer, project: Path) -> None:
     kept, read = [], []
-    for family in schema.FAMILIES:
+    for family in FAMILIES:
         cleaned = getattr(engineer.cleaned, family)
         usable = cleaned.filter(cleaned.reason.isnull()).select("source_file", "source_row").to_pyarrow().to_pylist()
         kept += [(family, row["source_file"], row["source_row"]) for row in usable]

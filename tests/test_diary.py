@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from potato import diary, schema
+from potato import diary, food
 from potato.diary import FOODS, KCAL_PER_G, N_POTATO_FOODS, NAMES, Diary
 from potato.trial import Intake
 
@@ -22,7 +22,7 @@ def kept() -> Diary:
 def categories(food: str) -> list[str]:
     return [
         category
-        for category, words in schema.FOOD_CATEGORIES.items()
+        for category, words in food.CATEGORIES.items()
         if any(re.search(rf"\b{word}s?\b", food) for word in words)
     ]
 
@@ -30,7 +30,7 @@ def categories(food: str) -> list[str]:
 def test_each_food_names_one_category_of_the_dictionary_and_all_categories_are_eaten() -> None:
     named = {food: categories(food) for food in FOODS}
     assert all(len(found) == 1 for found in named.values()), named
-    assert {found[0] for found in named.values()} == set(schema.FOOD_CATEGORIES)
+    assert {found[0] for found in named.values()} == set(food.CATEGORIES)
 
 
 def test_the_potato_foods_come_first() -> None:

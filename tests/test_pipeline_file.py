@@ -12,7 +12,7 @@ import yaml
 from .conftest import HERE
 
 # What these say reaches a stage as parameters and as the study's file, which DVC watches; errors changes no output.
-NOT_WATCHED = {"settings", "errors"}
+NOT_WATCHED = {"settings", "sections", "errors"}
 
 
 def imported(source: str) -> set[str]:

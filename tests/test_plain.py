@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from potato import cleaning, evidence, plain, schema
+from potato import cleaning, evidence, families, plain
 
 from .bronze_rows import NUTRITION, TODAY, bronze, study
 
@@ -37,9 +37,9 @@ def both_ways(rows: list[dict[str, Any]]) -> tuple[frozenset[str], list[list[dic
     for known in (told, replace(told, plain={})):
         simple = known.simple("nutrition")
         mapping = description.mapping("nutrition")
-        typed = cleaning.typed(tables["nutrition"], schema.NUTRITION, mapping, description, known)
-        judged = cleaning.judged(typed, schema.NUTRITION, mapping, description, TODAY, simple)
-        remarks = cleaning.remarks(typed, schema.NUTRITION, mapping, description, simple)
+        typed = cleaning.typed(tables["nutrition"], families.NUTRITION, mapping, description, known)
+        judged = cleaning.judged(typed, families.NUTRITION, mapping, description, TODAY, simple)
+        remarks = cleaning.remarks(typed, families.NUTRITION, mapping, description, simple)
         by = ["source_file", "source_row"]
         found.append([*judged.order_by(by).to_pyarrow().to_pylist(), *remarks.order_by(by).to_pyarrow().to_pylist()])
     return told.simple("nutrition"), found
@@ -87,4 +87,4 @@ def test_a_column_with_a_date_that_needs_care_is_not_plain(date: str) -> None:
 def test_a_study_without_a_mapped_number_has_plain_words() -> None:
     tables = bronze(ibis.duckdb.connect(threads=1), weight=[{}])
     mapping = study().mapping("weight")
-    assert plain.columns(tables["weight"], schema.WEIGHT, mapping) >= {"subject_id", "weight", "date"}
+    assert plain.columns(tables["weight"], families.WEIGHT, mapping) >= {"subject_id", "weight", "date"}

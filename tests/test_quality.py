@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from bs4 import BeautifulSoup
 
-from potato import lake, quality, schema
+from potato import lake, quality, reasons, schema
 from potato.markdown import code
 
 from .layer_frames import aside, bronze, changed, filled, flagged, silver
@@ -117,10 +117,10 @@ def test_a_study_of_weights_has_no_columns_of_diaries(findings: quality.Findings
 
 def test_dates_that_need_no_order_are_not_called_untold(findings: quality.Findings) -> None:
     shown = []
-    for why in schema.NEEDLESS_ORDERS:
+    for why in reasons.NEEDLESS_ORDERS:
         files = {n: f | {"date_order": None, "date_evidence": why} for n, f in findings.silver["files"].items()}
         shown.append(cells(quality.parts(replace(findings, silver={"files": files}))["values"])[0][2])
-    assert shown == list(schema.NEEDLESS_ORDERS.values())
+    assert shown == list(reasons.NEEDLESS_ORDERS.values())
 
 
 def test_what_is_not_there_is_left_out(findings: quality.Findings) -> None:

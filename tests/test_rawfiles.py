@@ -19,8 +19,8 @@ from potato import headers, rawfiles, rawrows
 from potato.decoding import decode
 from potato.errors import PotatoError
 from potato.rawfiles import RawFile, opening, read_raw
-from potato.schema import FAULTS
-from potato.settings import FamilyMapping
+from potato.reasons import FAULTS
+from potato.study import FamilyMapping
 
 COLUMNS = {"subject_id": "who", "date": "date", "weight": "weight"}
 HEADER = "who,date,weight\n"

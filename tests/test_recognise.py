@@ -11,7 +11,7 @@ from potato import timepoints
 from potato.errors import PotatoError
 from potato.layouts import matched, smallest_pattern
 from potato.looks import Column, find_header, lay_out, number
-from potato.settings import FamilyMapping
+from potato.study import FamilyMapping
 from potato.studyfile import scalar
 from potato.synonyms import NAMES, UNITS, is_other, key, named, split_unit
 
