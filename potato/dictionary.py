@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from potato import food, lake, reasons, schema
+from potato import food, lake, reasons, results, schema
 from potato.families import FAMILIES, Field
 
 FILE = "docs/dictionary.md"
@@ -83,7 +83,7 @@ def _datasets() -> Iterator[Section]:
         " recorded. A value out of bounds stops the stage, or warns where that is said.",
     )
     made: dict[tuple[str, ...], str] = {}
-    for dataset in (*schema.BRONZE.values(), *schema.SILVER.values(), schema.QUARANTINE, schema.COEFFICIENTS):
+    for dataset in (*schema.BRONZE.values(), *schema.SILVER.values(), schema.QUARANTINE, *results.GOLD.values()):
         text = f"{dataset.meaning}. One row for each {_listed([_code(name) for name in dataset.key])}."
         same = made.setdefault(tuple(dataset.names), dataset.name)
         if same != dataset.name:

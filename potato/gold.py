@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pyarrow as pa
 
 from potato import (
+    artifacts,
     associations,
     diet_narrative,
     diet_tables,
@@ -36,21 +36,6 @@ if TYPE_CHECKING:
 
 _INPUTS = tuple(schema.SILVER)
 _WITHOUT_JUMPS = {"subject_trajectories": "trajectories_without_jumps", "modeling_dataset": "modeling_without_jumps"}
-_ASSOCIATIONS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("test", "variable", "group_a", "group_b")),
-        *((name, pa.float64()) for name in ("estimate", "statistic", "p_value", "p_holm")),
-        ("n", pa.int32()),
-        *((name, pa.string()) for name in ("unit", "sentence")),
-    ]
-)
-_DIAGNOSTICS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("check", "model", "verdict")),
-        *((name, pa.float64()) for name in ("value", "threshold")),
-        ("sentence", pa.string()),
-    ]
-)
 
 
 @dataclass
@@ -251,62 +236,21 @@ class ModelingPipeline:
 
     def save_artifacts(self) -> Manifest:
         """Write models, figures, tables, numbers and the manifest into the stage's staging folder."""
-        manifest = Manifest("gold", self.study, contracts=validation.verdicts(self.findings))
-        for name in _INPUTS:
-            manifest.add_input(f"silver/{name}", lake.input(f"data/silver/{name}"))
-        manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
-        self._save_models(manifest)
-        fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
-        for figure in self.figures.values():
-            for kind, content in figure.files.items():
-                lake.output(f"data/gold/figures/{figure.id}.{kind}").write_bytes(content)
-        entries = [figure.entry(fingerprints[figure.dataset]) for figure in self.figures.values()]
-        lake.write_json(lake.output("data/gold/figures/figures.json"), entries)
-        for table in self.tables.values():
-            lake.write_file(table.arrow(), lake.output(f"data/gold/reports/tables/{table.id}.parquet"))
-        listed = [table.entry(fingerprints[table.dataset]) for table in self.tables.values()]
-        lake.write_json(lake.output("data/gold/reports/tables.json"), listed)
-        lake.write_json(lake.output("data/gold/reports/numbers.json"), self.numbers)
-        lake.write_json(lake.output("data/gold/reports/pages.json"), narrative.pages(self.weekly, self.training))
-        lake.write_json(lake.output("data/gold/reports/metrics.json"), self.metrics())
-        self._save_plots()
-        manifest.metrics = self.metrics()
-        manifest.write()
-        return manifest
-
-    def _save_models(self, manifest: Manifest) -> None:
-        written = {
-            "coefficients": (self.training.coefficients, schema.COEFFICIENTS.arrow()),
-            "associations": (self.associations, _ASSOCIATIONS),
-            "diagnostics": (validation.frame(self.findings), _DIAGNOSTICS),
+        frames = {
+            "coefficients": self.training.coefficients,
+            "associations": self.associations,
+            "diagnostics": validation.frame(self.findings),
         }
-        for name, (frame, kind) in written.items():
-            table = pa.Table.from_pandas(frame, schema=kind, preserve_index=False).cast(kind)
-            path = lake.output(f"data/gold/models/{name}.parquet")
-            lake.write_file(table, path)
-            dataset = schema.COEFFICIENTS if name == "coefficients" else None
-            manifest.add_output(f"gold/models/{name}", path, table, dataset)
-        sample = self.training.sample
-        used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
-        if len(self.training.coefficients):
-            sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]
-            numbers = [
-                c.name for c in schema.COEFFICIENTS.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")
-            ]
-            manifest.column_lineage["gold/models/coefficients"] = dict.fromkeys(numbers, sources)
-
-    def _save_plots(self) -> None:
-        """Write what `dvc plots show` draws: the mean change by week, and the estimates."""
-        weekly = self.everyone[["study_week", "mean", "n"]].round(6)
-        lake.write_text(
-            lake.output("data/gold/reports/plots/weekly_change.csv"),
-            weekly.to_csv(index=False, lineterminator="\n"),
+        results = artifacts.Results(
+            frames,
+            self.figures,
+            self.tables,
+            self.numbers,
+            narrative.pages(self.weekly, self.training),
+            self.metrics(),
+            self.everyone,
         )
-        shown = self.training.coefficients[["model", "term", "estimate", "conf_low", "conf_high"]]
-        lake.write_text(
-            lake.output("data/gold/reports/plots/coefficients.csv"),
-            shown.to_csv(index=False, lineterminator="\n"),
-        )
+        return artifacts.save(self.study, results, self.training.sample, validation.verdicts(self.findings))
 
     def _add(self, *figures: Figure) -> None:
         self.figures |= {figure.id: figure for figure in figures}

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potato import design, schema, words
+from potato import design, results, schema, words
 from potato.design import INTERCEPT, Array, Design, Finding, Sample
 
 CORRECTION = (
@@ -26,7 +26,7 @@ CORRECTION = (
     " levels are nested in the clusters and do not count in K. The intervals use the t distribution with G-1"
     " degrees of freedom. Those of mixed_effects (restricted maximum likelihood) use the normal distribution."
 )
-_COLUMNS = schema.COEFFICIENTS.names
+_COLUMNS = results.COEFFICIENTS.names
 
 
 @dataclass(frozen=True)

@@ -273,22 +273,3 @@ SILVER: dict[str, Dataset] = {
         FLAGS,
     )
 }
-
-COEFFICIENTS = Dataset(
-    "gold/models/coefficients",
-    "What each model says each term does to weight",
-    (
-        Column("model", _text, "ols_cluster, fixed_effects or mixed_effects", required=True),
-        Column("term", _text, "Column of the modelling dataset", required=True),
-        Column("estimate", _float, "Estimated effect", required=True),
-        Column("std_error", _float, "Standard error", minimum=0, required=True),
-        Column("statistic", _float, "Estimate over its standard error", required=True),
-        Column("p_value", _float, "Two-sided p-value", minimum=0, maximum=1, required=True),
-        Column("conf_low", _float, "Lower end of the confidence interval", required=True),
-        Column("conf_high", _float, "Upper end of the confidence interval", required=True),
-        Column("unit", _text, "Unit of the estimate", required=True),
-        Column("n_obs", _int, "Subject-weeks in the model", minimum=1, required=True),
-        Column("n_subjects", _int, "People in the model", minimum=1, required=True),
-    ),
-    ("model", "term"),
-)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from potato import dictionary, reasons, schema
+from potato import dictionary, reasons, results, schema
 from potato.families import FAMILIES, Family
 
 from .conftest import HERE
 
-DATASETS = [*schema.BRONZE.values(), *schema.SILVER.values(), schema.QUARANTINE, schema.COEFFICIENTS]
+DATASETS = [*schema.BRONZE.values(), *schema.SILVER.values(), schema.QUARANTINE, *results.GOLD.values()]
 
 
 def test_the_document_is_the_dictionary_of_the_schema() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from potato import lake, schema, sensitivity, trajectories
+from potato import lake, results, sensitivity, trajectories
 from potato.gold import ModelingPipeline
 from tests import silver_frames
 from tests.silver_frames import PROJECT, TRUTH
@@ -80,7 +80,7 @@ def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
 
 def test_coefficients_have_the_columns_and_types_of_the_dictionary(demo: Path) -> None:
     table = pq.read_table(demo / "models/coefficients.parquet")
-    assert table.schema.equals(schema.COEFFICIENTS.arrow())
+    assert table.schema.equals(results.COEFFICIENTS.arrow())
     assert table.num_rows == 9
 
 

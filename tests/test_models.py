@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from potato import associations, models, schema, trajectories
+from potato import associations, models, results, trajectories
 from potato.models import Training
 from tests import silver_frames
 from tests.silver_frames import TRUTH
@@ -156,7 +156,7 @@ def test_a_study_without_intake_has_no_estimates_and_one_reason() -> None:
     empty[COVARIATES] = np.nan
     trained = train(empty)
     assert trained.coefficients.empty
-    assert list(trained.coefficients.columns) == list(schema.COEFFICIENTS.names)
+    assert list(trained.coefficients.columns) == list(results.COEFFICIENTS.names)
     assert ("intake_recorded", "all") in checks(trained)
 
 
