@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import statistics
 
-from potato import food
 from potato.families import NUTRITION
+from potato.food import CATEGORIES
 from potato.looks import FileLook
 from potato.matches import Match, best
 from potato.synonyms import NET_CARBOHYDRATE, is_activity, key, named
@@ -29,7 +29,7 @@ def food_column(file: FileLook) -> list[Match]:
         return []
     column = chosen[0]
     nutrients = any(said.field in QUANTITIES for c in file.columns for said in named(c.name))
-    words = re.compile(r"\b(" + "|".join(w for group in food.CATEGORIES.values() for w in group) + ")", re.IGNORECASE)
+    words = re.compile(r"\b(" + "|".join(w for group in CATEGORIES.values() for w in group) + ")", re.IGNORECASE)
     foods = sum(bool(words.search(text)) for text in column.values) >= 0.1 * len(column.values)
     if key(column.name) in _COULD_BE_ANYTHING and not (nutrients or foods):
         return []
