@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class CSVLoader:
     files_not_used: list[str] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    _encoding: dict[str, tuple[pa.Table, Future[list[pa.Buffer]]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.settings = settings.load(lake.root(), self.study)
@@ -77,7 +79,20 @@ class CSVLoader:
             parts = [self._laid_out(file) for file in self.files if file.family == family]
             empty = dataset.arrow().empty_table()
             self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+        self._encode()
         return self.tables
+
+    def _encode(self) -> None:
+        """Begin to encode what `save` will write: a contract is evaluated on one core."""
+        pool = ThreadPoolExecutor(1)
+        for family, table in self.tables.items():
+            self._encoding[family] = table, pool.submit(lake.encoded, table)
+        pool.shutdown(wait=False)
+
+    def _encoded(self, family: str) -> list[pa.Buffer]:
+        table, encoding = self._encoding[family]
+        # A table that was put in the place of the one laid out is the one to save.
+        return encoding.result() if table is self.tables[family] else lake.encoded(self.tables[family])
 
     def _laid_out(self, file: RawFile) -> pa.Table:
         mapping = self.settings.study.mapping(file.family)
@@ -153,7 +168,7 @@ class CSVLoader:
         for family, table in self.tables.items():
             dataset = schema.BRONZE[family]
             path = lake.output(f"data/{dataset.name}")
-            lake.write(table, path)
+            lake.write_parts(self._encoded(family), path)
             manifest.add_output(dataset.name, path, table, dataset)
             names = mapped[family].columns if family in mapped else {}
             manifest.column_lineage[dataset.name] = {

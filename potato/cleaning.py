@@ -96,7 +96,8 @@ def judged(
     `simple` are the evidence's plain columns: in them no number is unreadable.
     """
     rules = _rules(rows, family, mapping, study, today, simple)
-    first = ibis.cases(*((rule.broken.fill_null(False), number) for number, rule in enumerate(rules)), else_=-1)
+    # A rule of which nothing is known is not broken: a null matches no case.
+    first = ibis.cases(*((rule.broken, number) for number, rule in enumerate(rules)), else_=-1)
     rows = rows.mutate(_rule=first.cast("int16"))
 
     def told(of_rule: Callable[[Rule], str | ir.Value]) -> ir.Value:
