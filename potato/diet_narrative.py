@@ -44,7 +44,7 @@ def diet(
             else [NO_INTAKE]
         )
         return " ".join([*why, conditions(slopes)]).strip()
-    model = next(name for name in PRIMARY if name in training.fits)
+    model = primary(training)
     rows = table[table["model"] == model]
     parts = [_effect(row, confidence) for row in words.rows(rows)]
     text = f"{_COMPARISON[model]}, {'; '.join(parts)}. {_agreement(table)}"
@@ -55,6 +55,11 @@ def diet(
         which = "All" if held == len(known) else some
         text += f" {which} effects that the simulation was made with lie inside these intervals."
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
+
+
+def primary(training: Training) -> str:
+    """Return the name of the model that the report's answer rests on."""
+    return next(name for name in PRIMARY if name in training.fits)
 
 
 _TYPICAL = {

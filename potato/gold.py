@@ -148,24 +148,38 @@ class ModelingPipeline:
         if slopes is not None and self.slopes is not None and len(self.slopes):
             self._add(weight_figures.conditions(slopes, self.slopes, options.confidence))
         self._diet_figures()
+        self._model_figures()
         self._tables()
         self._numbers()
         return self.figures
 
     def _diet_figures(self) -> None:
-        from potato import diet_figures
+        from potato import calendars, diet_figures
 
         options, sample = self.options, self.training.sample
         recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
+        if (self.frames["study_days"]["entries"] > 0).any():
+            eaters = self.weekly[["subject_id", "group"]].drop_duplicates()
+            self._add(calendars.adherence(self.frames["study_days"], eaters, self.diet_groups))
         # The weeks of one person are too few and too alike for means of sets of weeks.
         if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(
                 diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
             )
-        if len(self.training.coefficients):
-            self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
+
+    def _model_figures(self) -> None:
+        from potato import model_figures, predictions
+
+        options, training = self.options, self.training
+        if not len(training.coefficients):
+            return
+        self._add(model_figures.forest(training.coefficients, options.confidence, self.truth))
+        self._add(model_figures.partial_residuals(training, diet_narrative.primary(training), options.confidence))
+        held_out = predictions.held_out(training)
+        if len(held_out):
+            self._add(model_figures.calibration(held_out))
 
     def _tables(self) -> None:
         confidence, by_week, alone = self.options.confidence, self.by_week, len(self.people) == 1

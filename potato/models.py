@@ -53,12 +53,19 @@ class Fit:
     fitted: Array
     details: dict[str, float] = field(default_factory=dict)
 
+    def width(self, confidence: float) -> float:
+        """Return how many standard errors the interval of this coverage reaches to each side."""
+        from scipy import stats
+
+        reference = stats.norm() if self.df is None else stats.t(self.df)
+        return float(reference.ppf(0.5 + confidence / 2))
+
     def coefficients(self, confidence: float) -> pd.DataFrame:
         """Return the reported terms in the columns of data/gold/models/coefficients.parquet."""
         from scipy import stats
 
         reference = stats.norm() if self.df is None else stats.t(self.df)
-        width = float(reference.ppf(0.5 + confidence / 2))
+        width = self.width(confidence)
         rows = []
         for term in self.reported:
             i = self.terms.index(term)

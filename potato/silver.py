@@ -195,6 +195,7 @@ class FeatureEngineer:
         """Compute silver's datasets, and once more without the jumps of the scales where there are any."""
         # With more than one thread, the order in which a sum adds up, and so its last digit, differs from run to run.
         with engine.one_thread(self.connection):
+            self._publish("study_days", features.study_days(self.cleaned))
             weekly = self._publish("weekly_features", features.weekly_features(self.cleaned))
             self._weigh(self.cleaned, weekly, "subject_trajectories", "modeling_dataset")
             if self.jumps.count().to_pyarrow().as_py():
