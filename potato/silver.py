@@ -31,7 +31,6 @@ from potato.features import Cleaned
 from potato.manifest import Manifest, Verdict
 
 _PLACE = ["source_file", "source_row"]
-_JUDGED = ("column", "value", "reason", "rule")
 
 
 @dataclass
@@ -132,8 +131,8 @@ class FeatureEngineer:
         if aside is None or not _has_rows(aside):
             return self._step(f"clean_{name}", rows.order_by(_PLACE)) if labels else rows
         joined = rows.left_join(aside, _PLACE)
-        told = {column: ibis.coalesce(joined[column], joined[f"{column}_right"]) for column in _JUDGED}
-        kept = [column for column in rows.columns if column not in _JUDGED]
+        told = {column: ibis.coalesce(joined[column], joined[f"{column}_right"]) for column in cleaning.JUDGED}
+        kept = [column for column in rows.columns if column not in cleaning.JUDGED]
         # A join and a window leave rows in any order, and the order in which a sum adds up is seen in its last digit.
         return self._step(f"clean_{name}", joined.select(*kept, **told).order_by(_PLACE))
 
