@@ -79,7 +79,7 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
 def partial_residuals(training: Training, model: str, confidence: float) -> Figure:
     """Draw each covariate's own part in a model: its line, and what single person-weeks add to it.
 
-    A dot is the residual plus the covariate's part (partial residual; Larsen and McCleary 1972), so that the other
+    A dot is the residual plus the covariate's part (component plus residual; Wood 1973), so that the other
     covariates are held at their means. Of `fixed_effects` the covariate is taken around the person's own mean.
     """
     fit, outcome = training.fits[model], training.sample.outcome
