@@ -39,9 +39,15 @@ def adherence(days: pd.DataFrame, people: pd.DataFrame, groups: Sequence[str]) -
         p9.ggplot(cells, mapping)
         + p9.geom_tile(mapping, cells[cells["entries"] == 0], fill=_WEIGHED, width=1, height=1, raster=True)
         + p9.geom_tile(mapping, logged[logged["share"].isna()], fill=_LOGGED, width=1, height=1, raster=True)
-        + ([p9.geom_raster(p9.aes(fill="share"), shares)] if len(shares) else [])
+        + ([p9.geom_tile(p9.aes(fill="share"), shares, width=1, height=1, raster=True)] if len(shares) else [])
         + p9.scale_fill_gradient(
-            _FEW, _MUCH, limits=(0, 1), breaks=[0, 0.5, 1], labels=lambda values: [f"{v:.0%}" for v in values]
+            _FEW,
+            _MUCH,
+            limits=(0, 1),
+            breaks=[0, 0.5, 1],
+            labels=lambda values: [f"{v:.0%}" for v in values],
+            # A gradient would be thousands of triangles in the SVG.
+            guide=p9.guide_colorbar(display="rectangles", nbin=25),
         )
         + p9.facet_grid(rows="panel", scales="free_y", space="free_y")
         + p9.scale_x_continuous(expand=(0, 0.5), minor_breaks=[])

@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from potato import diet_figures, figures, model_figures, models, trajectories, weight_figures
+from potato import (
+    calendars,
+    diet_figures,
+    figures,
+    model_figures,
+    models,
+    predictions,
+    trajectories,
+    weight_figures,
+)
 from potato.figures import Figure
 from tests import silver_frames
 from tests.silver_frames import GROUPS, PROJECT, TRUTH
@@ -41,6 +50,9 @@ def every() -> dict[str, Figure]:
         diet_figures.intake_weekly(changes, ALL, list(TRUTH)),
         diet_figures.dose_response(changes, "potato_energy_share", "next_week_change_kg", 0.95),
         model_figures.forest(trained.coefficients, 0.95, TRUTH),
+        model_figures.partial_residuals(trained, "fixed_effects", 0.95),
+        model_figures.calibration(predictions.held_out(trained)),
+        calendars.adherence(silver_frames.days(changes), trajectories.people(weights), ALL),
     ]
     return {figure.id: figure for figure in made}
 
