@@ -280,7 +280,7 @@ ORDERS = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(days=st.lists(st.dates(dt.date(1950, 1, 1), dt.date(2024, 10, 4)), max_size=30))
 def test_dates_come_back_in_the_order_that_the_file_tells(order: str, days: list[dt.date]) -> None:
     days = [dt.date(2022, 1, 31), *days]
@@ -288,7 +288,7 @@ def test_dates_come_back_in_the_order_that_the_file_tells(order: str, days: list
     assert found.dates == [str(day) for day in days]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(days=st.lists(st.dates(dt.date(2000, 1, 1), dt.date(2024, 1, 1)), min_size=1, max_size=3))
 def test_no_undecided_date_is_read(days: list[dt.date]) -> None:
     days = [day.replace(day=day.day % 12 + 1) for day in days]

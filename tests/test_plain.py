@@ -45,7 +45,7 @@ def both_ways(rows: list[dict[str, Any]]) -> tuple[frozenset[str], list[list[dic
     return told.simple("nutrition"), found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     number=NUMBERS,
     date=DATES,

@@ -150,7 +150,7 @@ STYLES = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(numbers=st.lists(FLOATS, min_size=1, max_size=30))
 def test_what_is_written_in_one_style_is_read_back(style: str, numbers: list[float]) -> None:
     told = [0.25, *numbers]  # 0.25 tells the file's mark in each style: it has no thousands
@@ -159,7 +159,7 @@ def test_what_is_written_in_one_style_is_read_back(style: str, numbers: list[flo
     assert entries(*texts).column("energy_kcal") == told
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(numbers=st.lists(st.integers(1_000, 999_999), min_size=1, max_size=30))
 def test_nothing_that_two_readings_accept_is_read_where_the_file_is_silent(numbers: list[int]) -> None:
     found = entries(*(f"{n:,}" for n in numbers))
