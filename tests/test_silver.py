@@ -87,26 +87,32 @@ def test_the_second_weight_of_a_day_is_set_aside_and_the_same_weight_again_is_a_
     assert rows(engineer, "subject_trajectories")[0]["weight_kg"] == 80
 
 
-@pytest.mark.parametrize(
-    ("evening", "morning"),
-    [
-        ("2022-05-01 21:35:10", "2022-05-01 07:24:29"),
-        ("2022-05-01T21:35", "2022-05-01T07:24"),
-        ("2022-05-01T21:35:10.5+02:00", "2022-05-01T09:24:29Z"),
-        ("5/1/2022 1:05 PM", "5/1/2022 11:59 a.m."),
-        ("1 May 2022, 12:10 pm", "1 May 2022, 12:10 am"),
-        ("44682.75", "44682.25"),
-        ("2022-05-01", "2022-05-01 23:00"),
-        ("2022-05-01 00:00:00", "2022-05-01 07:24"),
-    ],
-)
-def test_the_weight_with_the_earliest_time_of_a_day_counts(
-    study: Study, project: Path, evening: str, morning: str
-) -> None:
-    content = f'who,date,weight\na,2022-05-02,79\na,"{evening}",81\na,"{morning}",80\na,"{morning}",80\n'
-    engineer = silver(study({"weight.csv": content}, date_order="mdy"), project)
-    assert reasons(engineer) == [(3, "date", evening, "second_of_day"), (5, "date", morning, "duplicate_row")]
-    assert rows(engineer, "subject_trajectories")[0]["baseline_weight_kg"] == 80
+EVENINGS_AND_MORNINGS = {
+    "seconds": ("2022-05-01 21:35:10", "2022-05-01 07:24:29"),
+    "letter": ("2022-05-01T21:35", "2022-05-01T07:24"),
+    "zones": ("2022-05-01T21:35:10.5+02:00", "2022-05-01T09:24:29Z"),
+    "noon": ("5/1/2022 1:05 PM", "5/1/2022 11:59 a.m."),
+    "midnight": ("1 May 2022, 12:10 pm", "1 May 2022, 12:10 am"),
+    "serial": ("44682.75", "44682.25"),
+    "unsaid": ("2022-05-01", "2022-05-01 23:00"),
+    "unmeant": ("2022-05-01 00:00:00", "2022-05-01 07:24"),
+}
+
+
+def test_the_weight_with_the_earliest_time_of_a_day_counts(study: Study, project: Path) -> None:
+    files = {
+        f"{who}.csv": f'who,date,weight\n{who},2022-05-02,79\n{who},"{evening}",81\n' + f'{who},"{morning}",80\n' * 2
+        for who, (evening, morning) in EVENINGS_AND_MORNINGS.items()
+    }
+    engineer = silver(study(files, date_order="mdy", weight=WEIGHT | {"files": "*.csv"}), project)
+    aside = {(r["source_file"], r["source_row"], r["value"], r["reason"]) for r in rows(engineer, "quarantine")}
+    assert aside == {
+        row
+        for who, (evening, morning) in EVENINGS_AND_MORNINGS.items()
+        for row in ((f"{who}.csv", 3, evening, "second_of_day"), (f"{who}.csv", 5, morning, "duplicate_row"))
+    }
+    first = {r["subject_id"]: r["baseline_weight_kg"] for r in rows(engineer, "subject_trajectories")}
+    assert first == dict.fromkeys(EVENINGS_AND_MORNINGS, 80)
 
 
 def test_the_earliest_time_of_a_day_counts_across_files(study: Study, project: Path) -> None:
@@ -191,39 +197,39 @@ def test_intake_is_averaged_over_logged_days_and_gaps_stay_gaps(study: Study, pr
     assert (third["entries_egg"], third["potato_energy_share"]) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("food", "category"),
-    [
-        ("Sweet potato, baked", "potato"),
-        ("Baked beans", "beans"),
-        ("brown rice", "rice"),
-        ("Oatmeal", "oats"),
-        ("Toast", "bread"),
-        ("2 apples", "fruit"),
-        ("Broccoli", "vegetables"),
-        ("Skimmed milk", "dairy"),
-        ("Chicken breast", "meat"),
-        ("Eggs", "egg"),
-        ("Walnuts", "nuts"),
-    ],
-)
-def test_each_category_knows_its_foods(study: Study, project: Path, food: str, category: str) -> None:
+def categories(study: Study, project: Path, *foods: str) -> dict[str, list[str]]:
+    """Return for each food the categories that silver counts it in: each is one person's only entry."""
+    people = [f"p{n:02}" for n, _ in enumerate(foods)]
     content = {
-        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
-        "nutrition.csv": f'who,date,food,kcal,fiber\na,2022-05-01,"{food}",100,1\n',
+        "weight.csv": "who,date,weight\n" + "".join(f"{who},2022-05-01,80\n" for who in people),
+        "nutrition.csv": "who,date,food,kcal,fiber\n"
+        + "".join(f'{who},2022-05-01,"{food}",100,1\n' for who, food in zip(people, foods, strict=True)),
     }
-    week = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
-    assert [name for name in week if name.startswith("entries_") and week[name]] == [f"entries_{category}"]
+    weeks = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")
+    of = {week["subject_id"]: [name for name in week if name.startswith("entries_") and week[name]] for week in weeks}
+    return {food: of[who] for who, food in zip(people, foods, strict=True)}
 
 
-@pytest.mark.parametrize("food", ["eggplant", "butternut", "boathouse", "grapefruit sauce"])
-def test_a_word_inside_another_word_is_no_match(study: Study, project: Path, food: str) -> None:
-    content = {
-        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
-        "nutrition.csv": f"who,date,food,kcal,fiber\na,2022-05-01,{food},100,1\n",
+def test_each_category_knows_its_foods(study: Study, project: Path) -> None:
+    known = {
+        "Sweet potato, baked": "potato",
+        "Baked beans": "beans",
+        "brown rice": "rice",
+        "Oatmeal": "oats",
+        "Toast": "bread",
+        "2 apples": "fruit",
+        "Broccoli": "vegetables",
+        "Skimmed milk": "dairy",
+        "Chicken breast": "meat",
+        "Eggs": "egg",
+        "Walnuts": "nuts",
     }
-    week = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
-    assert week["entries_egg"] == week["entries_nuts"] == week["entries_oats"] == week["entries_fruit"] == 0
+    assert categories(study, project, *known) == {food: [f"entries_{name}"] for food, name in known.items()}
+
+
+def test_a_word_inside_another_word_is_no_match(study: Study, project: Path) -> None:
+    found = categories(study, project, "eggplant", "butternut", "boathouse", "grapefruit sauce")
+    assert not any(found.values()), found
 
 
 def test_kg_and_lb_are_told_from_the_row_then_from_the_persons_values(study: Study, project: Path) -> None:
