@@ -117,6 +117,11 @@ def judged(
     )
 
 
+def is_whole(rows: ir.Table) -> ir.BooleanValue:
+    """Return whether a cleaned row has its cells in their places, usable or not."""
+    return rows.reason.isnull() | ~rows.reason.isin(list(schema.FAULTS))
+
+
 def remarks(
     rows: ir.Table, family: schema.Family, mapping: FamilyMapping, study: Study, simple: frozenset[str] = frozenset()
 ) -> ir.Table:
