@@ -169,6 +169,7 @@ _text, _int, _float = pa.string(), pa.int32(), pa.float64()
 # What can be wrong with a raw row as a whole, and the rule that it breaks. Bronze keeps such a row; silver sets it
 # aside.
 FAULTS: dict[str, str] = {
+    "not_chosen": "a row is one that `rows` in the study file chooses",
     "too_few_cells": "a row has a cell for each column that the study uses",
     "too_many_cells": "a row has no more cells than the header names",
     "header_again": "a header is not data",
@@ -178,7 +179,7 @@ FAULTS: dict[str, str] = {
 }
 
 # Reasons of rows in quarantine that hold no value to lose.
-NOT_RECORDED = ("missing_value", "zero_means_missing")
+NOT_RECORDED = ("missing_value", "zero_means_missing", "not_chosen")
 
 # Energy that a gram gives, carbohydrate without fibre: the general Atwater factors, and 2 kcal for fibre, as on food
 # labels. A label rounds, and a diary's foods are estimates: hence how far energy may be off, in kcal and as a share.

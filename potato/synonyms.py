@@ -188,6 +188,9 @@ ACTIVITY = set(
     )
 )
 
+# In the name of a file, or in each text of a column, these say that the calories of its entries were burnt.
+EXERCISE = _set("exercise exercises workout workouts cardio cardiovascular strength sport sports training")
+
 # What the names of columns and the texts of values call the units that the dictionary's quantities may come in.
 UNITS: dict[str, str] = {
     **{
