@@ -181,6 +181,21 @@ def test_named_exercises_with_calories_are_no_food(describing: Describe) -> None
     assert "'Calories' was burnt, not eaten" in found.said
 
 
+def test_samsung_health_has_a_line_of_its_own_above_the_header(describing: Describe) -> None:
+    header = "com.samsung.health.weight,6170000,4\ncustom,start_time,height,update_time,weight,muscle_mass,comment"
+    logged = weights(85, header, ",{day} 05:10:00.000,180.0,{day} 05:11:00.000,{weight:.1f},,,")
+    weight = describing({"com.samsung.health.weight.csv": logged}, Answers(weight_unit="kg")).content["weight"]
+    assert weight["columns"] == {"date": "start_time", "weight": "weight"}
+
+
+def test_garmins_date_in_a_row_of_its_own_is_named_and_muscle_is_no_body_weight(describing: Describe) -> None:
+    header = "Time,Weight,Change,Skeletal Muscle Mass,"
+    logged = weights(85, header, '" Apr 20, 2022",\n7:01 AM,{weight:.1f} kg,0.1 kg,32.0 kg,')
+    with pytest.raises(PotatoError, match="No file with weights") as caught:
+        describing({"Weight.csv": logged})
+    assert "put the date into each row" in str(caught.value)
+
+
 def test_withings_states_its_unit_in_the_header(describing: Describe) -> None:
     weight = describing(WITHINGS).content["weight"]
     assert (weight["columns"]["weight"], weight["unit"]) == ("Weight (kg)", "kg")
