@@ -125,6 +125,11 @@ def judged(
     )
 
 
+def is_whole(rows: ir.Table) -> ir.BooleanValue:
+    """Return whether a cleaned row has its cells in their places, usable or not."""
+    return rows.reason.isnull() | ~rows.reason.isin(list(reasons.FAULTS))
+
+
 def remarks(
     rows: ir.Table, family: Family, mapping: FamilyMapping, study: Study, simple: frozenset[str] = frozenset()
 ) -> ir.Table:

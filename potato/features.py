@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from potato import conflicts, food, schema
+from potato import cleaning, conflicts, food, schema
 from potato.settings import SilverSettings
 
 _KEY = ["subject_id", "study_week"]
@@ -53,7 +53,9 @@ def subject_weeks(cleaned: Cleaned) -> ir.Table:
     span = days.group_by("subject_id").aggregate(first_day=days.day_number.min(), last=days.day_number.max())
     weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest().cast("int32"))
     weight = cleaned.weight.filter(cleaned.weight.day_number.notnull())
-    groups = weight.group_by("subject_id").aggregate(group=lambda t: t.group.min())
+    # A row of enrolment has no day and may be the only one that says the group.
+    whole = cleaned.weight.filter(cleaning.is_whole(cleaned.weight))
+    groups = whole.group_by("subject_id").aggregate(group=lambda t: t.group.min())
     dated = weight.join(cleaned.first_days(), "subject_id")
     dated = dated.mutate(study_week=_week(dated.day_number - dated.first_day))
     conditions = dated.group_by(_KEY).aggregate(low=dated.condition.min(), high=dated.condition.max())

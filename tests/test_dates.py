@@ -250,6 +250,13 @@ def test_a_single_slip_among_year_month_day_makes_no_other_date_doubtful() -> No
     assert found.column("reason") == [None] * 28 + ["unreadable_date"]
 
 
+def test_a_slip_beside_few_dates_makes_none_doubtful_where_the_days_follow_each_other() -> None:
+    found = dated("2022-05-01", "2022-05-02", "2022-05-03", "2022-13-01")
+    assert found.column("reason") == [None, None, None, "unreadable_date"]
+    monthly = dated("2022-05-01", "2022-06-01", "2022-07-01", "2022-13-01")
+    assert monthly.column("reason") == ["ambiguous_date"] * 3 + ["unreadable_date"]
+
+
 def test_few_dates_without_a_telling_part_are_set_aside_and_the_others_read() -> None:
     found = dated("01/05/2022", "05/05/2022", "2022-05-09")
     assert found.dates == [None, "2022-05-05", "2022-05-09"]

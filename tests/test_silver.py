@@ -319,6 +319,40 @@ def test_a_person_who_changes_the_group_stops_the_study(study: Study, project: P
     assert caught.value.found == "a (A, B)"
 
 
+def test_a_broken_row_tells_nobodys_group_and_names_nobody(study: Study, project: Path) -> None:
+    grouped = {"files": "weight.csv", "unit": "kg", "columns": WEIGHT["columns"] | {"group": "group"}}
+    content = (
+        "who,date,weight,group\na,2022-05-01,80,A\na,2022-05-02,80,5,A\nwho,date,weight,group\na,2022-05-03,79,A\n"
+    )
+    engineer = silver(study({"weight.csv": content}, weight=grouped), project)
+    assert [r["subject_id"] for r in rows(engineer, "subjects")] == ["a"]
+    assert rows(engineer, "subjects")[0]["quarantined_rows"] == 1
+    assert {r["group"] for r in rows(engineer, "subject_trajectories")} == {"A"}
+
+
+def test_the_group_of_a_row_without_a_day_is_the_persons_as_in_an_enrolment(study: Study, project: Path) -> None:
+    grouped = {"files": "weight.csv", "unit": "kg", "columns": WEIGHT["columns"] | {"group": "group"}}
+    content = "who,date,weight,group\na,,,A\na,2022-05-01,80,\nb,,,B\nb,2022-05-01,90,\n"
+    engineer = silver(study({"weight.csv": content}, weight=grouped), project)
+    assert {r["subject_id"]: r["group"] for r in rows(engineer, "subject_trajectories")} == {"a": "A", "b": "B"}
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("who,date,weight\na,2022-05-01,80,5\na,2022-05-02,80,4\n", "decimal comma"),
+        ("who,date,weight\na,1651363200,80\n", "2022-05-31"),
+        ("who,date,weight\n", "no rows below a header"),
+    ],
+)
+def test_where_no_weight_can_be_used_the_commonest_reason_says_what_to_do(
+    study: Study, project: Path, content: str, hint: str
+) -> None:
+    with pytest.raises(PotatoError, match="No weight of the study can be used") as caught:
+        silver(study({"weight.csv": content}), project)
+    assert hint in str(caught.value.hint)
+
+
 def test_one_file_may_hold_two_families(study: Study, project: Path) -> None:
     fiber = {"files": "weight.csv", "columns": {"subject_id": "who", "date": "date", "fiber_g": "fiber"}}
     engineer = silver(study({"weight.csv": "who,date,weight,fiber\na,2022-05-01,80,20\n"}, fiber=fiber), project)
