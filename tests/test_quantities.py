@@ -227,5 +227,17 @@ def test_three_digits_after_every_point_may_be_thousands_beside_whole_numbers(
     assert [reason == "ambiguous_number" for reason in found.column("reason")] == ambiguous
 
 
+def test_a_number_far_down_a_file_tells_that_its_points_set_no_thousands_apart() -> None:
+    texts = ["950", "1.850"] * 600
+    assert entries(*texts).column("energy_kcal")[1] is None
+    assert entries(*texts, "12.5").column("energy_kcal")[1] == 1.85
+
+
+def test_what_a_number_tells_of_its_file_tells_nothing_of_another() -> None:
+    rows = [{"food": "rice", "energy_kcal": text} for text in ("950", "1.850")]
+    rows.append({"food": "rice", "energy_kcal": "12.5", "source_file": "g.csv"})
+    assert clean(study(nutrition=NUTRITION), "nutrition", rows).column("energy_kcal") == [950, None, 12.5]
+
+
 def test_the_study_file_tells_that_points_are_thousands() -> None:
     assert entries("950", "1.850", decimal=",").column("energy_kcal") == [950, 1850]

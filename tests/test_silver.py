@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from potato import lake, marks
@@ -147,6 +148,22 @@ def test_a_lost_row_stops_the_stage(study: Study, project: Path) -> None:
     lake.write_json(project / "data/bronze/ledger.json", ledger)
     with pytest.raises(PotatoError, match=r"Rows of weight\.csv were lost"):
         engineer.ledger()
+
+
+def test_a_row_that_stands_in_the_place_of_another_stops_the_stage(study: Study, project: Path) -> None:
+    name = study({"weight.csv": "who,date,weight\n" + days(*[80] * 70)})
+    silver(name, project)
+    folder = project / "data/bronze/weight"
+    table = lake.read(folder)
+    numbers = [3 if number == 40 else number for number in table["source_row"].to_pylist()]
+    twice = table.set_column(1, table.schema.field("source_row"), pa.array(numbers, pa.int32()))
+    lake.write(twice, folder)
+    engineer = FeatureEngineer(name)
+    engineer.load_from_bronze()
+    engineer.clean_data()
+    with pytest.raises(PotatoError, match=r"Rows of weight\.csv were lost") as error:
+        engineer.ledger()
+    assert "of 69 different rows" in str(error.value.found)
 
 
 def test_weeks_are_counted_from_each_persons_own_first_day(study: Study, project: Path) -> None:
