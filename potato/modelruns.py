@@ -67,6 +67,12 @@ class ModelRun:
         (folder / TABLE).write_text(json.dumps(self.table, ensure_ascii=False, allow_nan=False), encoding="utf-8")
 
 
+def names(gold: Path) -> set[str]:
+    """Return the families that gold fitted a model of."""
+    described = {path.parent.name for path in gold.glob("models/*/model.json")}
+    return described | {row["model"] for row in _rows(gold, "coefficients")}
+
+
 def read(run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[str, str]) -> list[ModelRun]:
     """Return what gold says of each model that it fitted, the primary one first.
 
@@ -78,7 +84,7 @@ def read(run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[st
     from potato.diet_narrative import PRIMARY
 
     reported, checks = _rows(gold, "coefficients"), _rows(gold, "diagnostics")
-    models = {row["model"] for row in reported} | {path.parent.name for path in gold.glob("models/*/model.json")}
+    models = names(gold)
     rank = {name: place for place, name in enumerate(PRIMARY)}
     ordered = sorted(models, key=lambda name: (rank.get(name, len(rank)), name))
     shared = _study_metrics(gold, models)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import re
-import sqlite3
 import tempfile
 import threading
 import time
@@ -18,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from potato import lake, modelruns, registry
+from potato import lake, modelruns, registry, trackingstore
 from potato import run as runs
 from potato.modelruns import ModelRun
+from potato.trackingstore import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,31 +26,10 @@ if TYPE_CHECKING:
 
     from potato.settings import Settings
 
-REMOTE_SECONDS = 2
-"""Time for a tracking server, for one request and for all, unless MLFLOW_HTTP_REQUEST_TIMEOUT says otherwise."""
-
-_QUIET = {
-    # MLflow reports its use to its makers unless it is told not to.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REMOTE_SECONDS),
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-}
 _MOST_METRICS, _MOST_PARAMS = 1000, 100  # MLflow's limits for one batch
 _MOST_DIGEST = 36
 _logger = logging.getLogger("potato.tracking")
 T = TypeVar("T")
-
-
-@dataclass
-class Store:
-    """A tracking store that has answered: a client for it, and its experiments by name."""
-
-    client: MlflowClient
-    experiments: dict[str, str]
-
-
 _warmup: tuple[Path, Future[Store]] | None = None
 
 
@@ -62,9 +39,9 @@ def prefetch(root: Path | None = None) -> None:
     Both take seconds. A stage calls this before it starts a kernel, for which it only waits.
     """
     global _warmup
-    _keep_quiet()
+    trackingstore.keep_quiet()
     folder = (root or lake.root()).resolve()
-    _warmup = (folder, _in_background(lambda: _connect(folder)))
+    _warmup = (folder, _in_background(lambda: trackingstore.connect(folder)))
 
 
 def log_gold(
@@ -83,7 +60,7 @@ def log_gold(
     gold : the folder data/gold; its models, coefficients, checks, metrics and figures are logged.
     fingerprints : of the datasets that gold read, by name.
     """
-    _keep_quiet()
+    trackingstore.keep_quiet()
     made: dict[str, str] = {}
     work = _in_background(lambda: _log_all(made, run, settings, gold, fingerprints or {}))
     root = settings.root.resolve()
@@ -112,88 +89,29 @@ def _in_background(work: Callable[[], T]) -> Future[T]:
 
 def _patience(root: Path) -> float | None:
     """Return how many seconds to wait for the store; a file that may have to be created takes what it takes."""
-    return None if _is_file(root) else float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
-
-
-def _is_file(root: Path) -> bool:
-    return _uri(root).startswith("sqlite:")
+    return None if trackingstore.is_file(root) else float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
 
 
 def _warn(root: Path, what: str, why: object) -> None:
-    text = " ".join(str(why).split()) or type(why).__name__
-    _logger.warning("%s (%s): %s", what, _public(_uri(root)), _public(text)[:200])
-
-
-def _public(text: str) -> str:
-    """Return `text` without the names and passwords in its addresses."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
-def _uri(root: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or f"sqlite:///{root / 'mlflow.db'}"
-
-
-def _keep_quiet() -> None:
-    """Set what keeps MLflow quiet and quick, wherever the user has not set it.
-
-    The variables stay: taking one back while another thread copies the environment would break that copy.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    text = trackingstore.public(" ".join(str(why).split()) or type(why).__name__)
+    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:200])
 
 
 def _ready(root: Path) -> Store:
     if _warmup is None or _warmup[0] != root:
-        return _connect(root)
+        return trackingstore.connect(root)
     try:
         return _warmup[1].result()
     except ImportError:
-        return _connect(root)  # two threads that import at once can meet a half-imported module; one alone cannot
-
-
-def _connect(root: Path) -> Store:
-    from mlflow import MlflowClient
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    uri = _uri(root)
-    if uri.startswith("sqlite:///"):
-        _prepare(Path(uri.removeprefix("sqlite:///").split("?")[0]))
-    client = MlflowClient(uri)
-    experiments = {e.name: str(e.experiment_id) for e in client.search_experiments(max_results=1000)}
-    with contextlib.suppress(Exception):  # a store without a registry says so when a model is to be registered
-        client.search_registered_models(max_results=1)
-    return Store(client, experiments)
-
-
-def _prepare(database: Path) -> None:
-    """Create a database that is not there; raise when it can't be opened or written.
-
-    MLflow makes the tables in dozens of steps. A process that ends among them would leave a file that MLflow
-    never opens again, so the file gets its name when it is complete. With one that can't be opened, MLflow
-    would try again and again for minutes.
-    """
-    if database.exists():
-        _require_writable(database)
-        return
-    from mlflow import MlflowClient
-
-    draft = database.with_name(f"{database.name}.new")
-    for rest in database.parent.glob(f"{draft.name}*"):
-        rest.unlink()
-    _require_writable(draft)
-    MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)  # the first question creates the tables
-    draft.replace(database)
-
-
-def _require_writable(database: Path) -> None:
-    with contextlib.closing(sqlite3.connect(database, timeout=1)) as connection:
-        connection.execute("begin immediate")
+        # Two threads that import at once can meet a half-imported module; one alone cannot.
+        return trackingstore.connect(root)
 
 
 def _log_all(
     made: dict[str, str], run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[str, str]
 ) -> None:
+    if not modelruns.names(gold):
+        return
     root = settings.root.resolve()
     store = _ready(root)
     models, dataset = modelruns.read(run, settings, gold, fingerprints), fingerprints.get(modelruns.DATASET)
@@ -207,7 +125,7 @@ def _log_all(
             except Exception as error:
                 _warn(root, f"{model.model} is not registered in MLflow", error)
 
-    if _is_file(root):
+    if trackingstore.is_file(root):
         for model in models:
             log(model)
     else:  # a server is far away: what takes time is the way
