@@ -92,7 +92,7 @@ class ModelingPipeline:
         foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
         between = associations.mann_whitney(self.people, "change_kg", self.groups)
-        within = associations.spearman(eaten, options.outcome, [*options.covariates, *foods])
+        within = associations.spearman(eaten, options.terms.outcome, [*options.covariates, *foods])
         self.associations = pd.DataFrame(
             [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
         )
@@ -102,9 +102,11 @@ class ModelingPipeline:
         options = self.options
         return models.train(
             frame,
-            outcome=options.outcome,
+            outcome=options.terms.outcome,
             covariates=options.covariates,
-            controls=options.controls,
+            controls=options.terms.controls,
+            numeric_controls=options.terms.numeric_controls,
+            random_slope=options.random_slope,
             confidence=options.confidence,
             min_subjects=options.min_subjects,
         )
@@ -166,7 +168,7 @@ class ModelingPipeline:
         # The weeks of one person are too few and too alike for means of sets of weeks.
         if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(
-                diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
+                diet_figures.dose_response(sample.frame, sample.covariates[0], sample.outcome, options.confidence)
             )
 
     def _model_figures(self) -> None:
