@@ -10,9 +10,12 @@ import pandas as pd
 from potato import (
     artifacts,
     associations,
+    attrition_narrative,
     diet_narrative,
     diet_tables,
     food,
+    gate,
+    gate_tables,
     lake,
     models,
     narrative,
@@ -126,8 +129,16 @@ class ModelingPipeline:
 
     def validate_models(self) -> Table:
         """Put the estimates through the statistical gate; a fail stops the stage."""
-        self.findings = validation.gate(self.training, truth=self.truth)
-        return diet_tables.diagnostics(validation.frame(self.findings))
+        self.gate = gate.examine(
+            self.training,
+            self.frames,
+            self.weights,
+            confidence=self.options.confidence,
+            weeks_planned=self.settings.study.weeks,
+            truth=self.truth,
+        )
+        self.findings = self.gate.findings
+        return gate_tables.diagnostics(validation.frame(self.findings))[-1]
 
     def generate_reports(self) -> dict[str, Figure]:
         """Make the figures, tables and sentences that this study has data for, and return the figures."""
@@ -151,6 +162,7 @@ class ModelingPipeline:
             self._add(weight_figures.conditions(slopes, self.slopes, options.confidence))
         self._diet_figures()
         self._model_figures()
+        self._add(*self.gate.figures())
         self._tables()
         self._numbers()
         return self.figures
@@ -202,9 +214,9 @@ class ModelingPipeline:
                 made.append(diet_tables.food_categories(self.weekly))
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
-            made.append(diet_tables.diagnostics(validation.frame(self.findings)))
         if len(self.associations):
             made.append(diet_tables.associations(self.associations))
+        made += self.gate.tables()
         self.tables = {table.id: table for table in made}
 
     def _numbers(self) -> None:
@@ -228,6 +240,7 @@ class ModelingPipeline:
             },
             "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
             "models": diet_narrative.models(self.training, validation.summary(self.findings)),
+            "attrition": attrition_narrative.texts(self.gate.attrition),
             "quality": narrative.quality(self.files),
             "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
         }
@@ -255,18 +268,18 @@ class ModelingPipeline:
         frames = {
             "coefficients": self.training.coefficients,
             "associations": self.associations,
-            "diagnostics": validation.frame(self.findings),
+            **self.gate.frames,
         }
         results = artifacts.Results(
             frames,
             self.figures,
             self.tables,
             self.numbers,
-            narrative.pages(self.weekly, self.training),
+            narrative.pages(self.weekly, self.training, self.gate.attrition.missing),
             self.metrics(),
             self.everyone,
         )
-        return artifacts.save(self.study, results, self.training.sample, validation.verdicts(self.findings))
+        return artifacts.save(self.study, results, self.training, validation.verdicts(self.findings))
 
     def _add(self, *figures: Figure) -> None:
         self.figures |= {figure.id: figure for figure in figures}

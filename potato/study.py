@@ -102,6 +102,9 @@ class Study(Section):
     collected_until: date | None = Field(
         default=None, description="last possible day of a record; when absent, the day on which silver runs"
     )
+    weeks: int | None = Field(
+        default=None, ge=2, le=520, description="how long a person was to take part; tells who left early"
+    )
     codes: dict[str, dict[str, str]] = Field(
         default_factory=dict, description="field: raw code: what it means, such as condition: {'1': control}"
     )
