@@ -14,13 +14,14 @@ from potato.models import CORRECTION, Training
 from potato.narrative import cautions, conditions, recorded
 from potato.settings import Settings
 
-PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster")
+PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster", "n_of_1")
 
 
 _COMPARISON = {
     "fixed_effects": "Comparing each person's weeks with their own other weeks",
     "mixed_effects": "Allowing for people's different usual changes",
     "ols_cluster": "Comparing all person-weeks",
+    "n_of_1": "Comparing this one person's weeks",
 }
 
 
