@@ -70,7 +70,11 @@ INFLUENCE = Dataset(
         Column("term", TEXT, "Column of the modelling dataset", required=True),
         Column("subject_id", TEXT, "Who is left out", required=True),
         Column("estimate_without", FLOAT, "Estimate without the person; missing where nobody else tells it"),
-        Column("dfbeta", FLOAT, "Estimate with everybody minus that without the person, in standard errors"),
+        Column(
+            "dfbeta",
+            FLOAT,
+            "Estimate with everybody minus that without the person, in standard errors without the person's part",
+        ),
     ),
     ("model", "term", "subject_id"),
 )
