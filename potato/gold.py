@@ -10,6 +10,7 @@ import pandas as pd
 from potato import (
     artifacts,
     associations,
+    bootstrap,
     diet_narrative,
     diet_tables,
     food,
@@ -88,6 +89,7 @@ class ModelingPipeline:
         """Fit the three models and the rank tests; return the estimates as the report shows them."""
         options, frame = self.options, self.frames["modeling_dataset"]
         self.training = self._train(frame)
+        self.bootstrap = bootstrap.table(self.training, options.confidence, options.seed)
         self.compared = self._without_jumps()
         foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
@@ -189,6 +191,8 @@ class ModelingPipeline:
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
             made.append(diet_tables.diagnostics(validation.frame(self.findings)))
+        if len(self.bootstrap):
+            made.append(diet_tables.bootstrap(self.bootstrap, self.training.coefficients, confidence))
         if len(self.associations):
             made.append(diet_tables.associations(self.associations))
         self.tables = {table.id: table for table in made}
@@ -213,7 +217,9 @@ class ModelingPipeline:
                 "jumps": sensitivity.sentence(self.jumps, self.compared),
             },
             "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
-            "models": diet_narrative.models(self.training, validation.summary(self.findings)),
+            "models": diet_narrative.models(
+                self.training, self.bootstrap, validation.summary(self.findings), confidence
+            ),
             "quality": narrative.quality(self.files),
             "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
         }
@@ -242,9 +248,16 @@ class ModelingPipeline:
             "coefficients": self.training.coefficients,
             "associations": self.associations,
             "diagnostics": validation.frame(self.findings),
+            "bootstrap": self.bootstrap,
         }
+        written = {}
+        for name, fit in self.training.fits.items():
+            formula = models.formula(name, self.training.sample, self.options.random_slope)
+            written[name] = (fit.document(formula, models.CORRECTIONS[name]), fit)
         results = artifacts.Results(
             frames,
+            written,
+            self.options.confidence,
             self.figures,
             self.tables,
             self.numbers,

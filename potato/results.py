@@ -91,5 +91,6 @@ COVARIANCE = Dataset(
 )
 
 GOLD: dict[str, Dataset] = {
-    dataset.name.removeprefix("gold/models/"): dataset for dataset in (COEFFICIENTS, ASSOCIATIONS, DIAGNOSTICS)
+    dataset.name.removeprefix("gold/models/"): dataset
+    for dataset in (COEFFICIENTS, ASSOCIATIONS, DIAGNOSTICS, BOOTSTRAP)
 }
