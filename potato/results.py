@@ -174,6 +174,7 @@ GOLD: dict[str, Dataset] = {
         COEFFICIENTS,
         ASSOCIATIONS,
         DIAGNOSTICS,
+        BOOTSTRAP,
         INFLUENCE,
         FOOD_CATEGORIES,
         WEEKS,
