@@ -70,7 +70,7 @@ def test_every_listed_figure_and_table_is_there_and_nothing_else(demo: Path) -> 
 def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
     assert ids(demo, "figures") == {
         *("change-by-group", "cohort-flow", "trajectories", "weekly-change"),
-        *("intake-weekly", "dose-response", "forest", "influence"),
+        *("intake-weekly", "adherence", "dose-response", "forest", "partial-residuals", "calibration", "influence"),
     }
     assert ids(demo, "tables") == {
         *("cohort-groups", "weekly-change", "group-weeks", "intake-weekly", "food-categories"),
