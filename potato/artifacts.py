@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow as pa
 
 from potato import lake, schema
+from potato.design import Sample
+from potato.fits import Fit
 from potato.manifest import Manifest, Verdict
-from potato.models import CORRECTIONS, Training
 from potato.results import COEFFICIENTS, COVARIANCE, GOLD
 from potato.tables import Table
 
@@ -26,6 +27,8 @@ class Results:
     Attributes
     ----------
     frames : the datasets of GOLD by the last part of their name.
+    models : what stands in model.json of each fitted model, with the fit.
+    confidence : coverage of the models' intervals.
     figures, tables : by id.
     numbers : the report's sentences and numbers by part and name.
     pages : which pages the study has data for.
@@ -34,6 +37,8 @@ class Results:
     """
 
     frames: Mapping[str, pd.DataFrame]
+    models: Mapping[str, tuple[Mapping[str, Any], Fit]]
+    confidence: float
     figures: Mapping[str, Figure]
     tables: Mapping[str, Table]
     numbers: Mapping[str, Mapping[str, str]]
@@ -42,15 +47,18 @@ class Results:
     weekly_change: pd.DataFrame
 
 
-def save(study: str, results: Results, training: Training, contracts: Sequence[Verdict]) -> Manifest:
-    """Write the results and the models into the stage's staging folder, and return the manifest that lists them."""
+def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdict]) -> Manifest:
+    """Write the results into the stage's staging folder, and return the manifest that lists them.
+
+    `sample` is what the models were fitted to: the estimates' column lineage names its columns.
+    """
     manifest = Manifest("gold", study, contracts=list(contracts), metrics=dict(results.metrics))
     for name in schema.SILVER:
         manifest.add_input(f"silver/{name}", lake.input(f"data/silver/{name}"))
     manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
     _write_frames(manifest, results.frames)
-    _write_models(training)
-    _trace_coefficients(manifest, training)
+    _write_models(results)
+    _trace_coefficients(manifest, results.frames["coefficients"], sample)
     fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
     _write_figures(results.figures, fingerprints)
     _write_tables(results.tables, fingerprints)
@@ -69,24 +77,19 @@ def _write_frames(manifest: Manifest, frames: Mapping[str, pd.DataFrame]) -> Non
         manifest.add_output(dataset.name, path, table, dataset)
 
 
-def _write_models(training: Training) -> None:
-    """Write a folder for each fitted model: what it is, all of its estimates, and their covariance.
-
-    No pickle: whoever reads a model needs neither this package nor the version of statsmodels that fitted it.
-    """
-    for name, fit in training.fits.items():
-        folder = lake.output(f"data/gold/models/{name}/model.json").parent
-        lake.write_json(folder / "model.json", fit.document(training.sample.formula, CORRECTIONS[name]))
-        # The interval's coverage is no part of the model; 95% is what a reader expects of a file without a setting.
-        terms = pa.Table.from_pandas(fit.coefficients(0.95, all_terms=True), COEFFICIENTS.arrow(), preserve_index=False)
-        lake.write_file(terms.cast(COEFFICIENTS.arrow()), folder / "coefficients.parquet")
-        covariance = pa.Table.from_pandas(fit.covariances(), COVARIANCE.arrow(), preserve_index=False)
-        lake.write_file(covariance.cast(COVARIANCE.arrow()), folder / "covariance.parquet")
+def _write_models(results: Results) -> None:
+    """Write each fitted model whole: what it is, all its terms, and their covariance."""
+    for name, (document, fit) in results.models.items():
+        lake.write_json(lake.output(f"data/gold/models/{name}/model.json"), document)
+        terms = fit.coefficients(results.confidence, all_terms=True)
+        for dataset, frame in ((COEFFICIENTS, terms), (COVARIANCE, fit.covariances())):
+            table = pa.Table.from_pandas(frame, schema=dataset.arrow(), preserve_index=False)
+            kind = dataset.name.removeprefix("gold/models/")
+            lake.write_file(table, lake.output(f"data/gold/models/{name}/{kind}.parquet"))
 
 
-def _trace_coefficients(manifest: Manifest, training: Training) -> None:
-    sample = training.sample
-    if not len(training.coefficients):
+def _trace_coefficients(manifest: Manifest, coefficients: pd.DataFrame, sample: Sample) -> None:
+    if not len(coefficients):
         return
     used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
     sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]

@@ -290,7 +290,7 @@ def _effects_move(effects: pd.DataFrame) -> Finding:
     error = effects.pivot(index="quantity", columns="method", values="std_error")["all_with_data"]
     moved = ((wide[method] - wide["all_with_data"]) / error).abs().dropna()
     value = float(moved.max()) if len(moved) else 0.0
-    name = METHODS[method].lower()
+    name = "weighted completers" if method == "weighted" else "completers"
     text = f"Over {name} no effect moves by more than {value:.1f} standard errors."
     verdict: Verdict = "pass"
     if value > MOST_APART:

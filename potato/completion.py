@@ -51,10 +51,10 @@ def plan(people: pd.DataFrame, stated: int | None) -> Plan | None:
     weeks = end if (last == end).sum() * 2 >= together else end - 1
     if weeks < 2 or together < max(_MIN_TOGETHER, _SHARE_TOGETHER * len(last)):
         return None
-    when = f"week {weeks} or {weeks + 1}" if weeks < end else f"week {weeks - 1} or {weeks}"
+    when = " or ".join(f"{week}" for week in sorted(last[last >= end - 1].unique()))
     source = (
-        "The study's description does not say how many weeks it was planned for. "
-        f"{together} of {words.people(len(last))} last weighed in during {when}, so {weeks} weeks are taken for it."
+        "The study's description does not say how many weeks it was planned for. It is taken to be"
+        f" {words.count(weeks, 'week')}: {together} of {words.people(len(last))} last weighed in during week {when}."
     )
     return Plan(weeks, source)
 

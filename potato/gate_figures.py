@@ -26,9 +26,11 @@ def influence(table: pd.DataFrame) -> Figure:
     names = [words.MODELS[name] for name in models]
     dots["panel"] = pd.Categorical(dots["model"].map(words.MODELS), names)
     top = dots.loc[dots.groupby(["model", "term"], sort=False)["dfbeta"].apply(lambda v: v.abs().idxmax())]
-    # A name stands towards the middle, where there is room for it.
-    top = top.assign(ha=["left" if value < 0 else "right" for value in top["dfbeta"]])
-    reach = max(1.15 * MOST_MOVED, 1.1 * float(data["dfbeta"].abs().max()))
+    # A name stands outside of its square, where the panel has no dots.
+    top = top.assign(ha=["right" if value < 0 else "left" for value in top["dfbeta"]])
+    most = float(data["dfbeta"].abs().max())
+    reach = max(1.15 * MOST_MOVED, 1.6 * most)
+    top["beside"] = top["dfbeta"] + np.sign(top["dfbeta"]) * 0.06 * reach
     plot = (
         p9.ggplot(dots, p9.aes("dfbeta", "y"))
         + zero_line(horizontal=False)
@@ -36,7 +38,7 @@ def influence(table: pd.DataFrame) -> Figure:
         + p9.geom_point(color=PALETTE[0], size=1.4, alpha=0.55, stroke=0.2)
         + p9.geom_point(data=top, color=PALETTE[1], shape="s", size=2.4)
         + [
-            p9.geom_text(p9.aes(label="subject_id"), part, size=8, ha=side, va="bottom", nudge_y=0.2, color=INK)
+            p9.geom_text(p9.aes("beside", label="subject_id"), part, size=8, ha=side, color=INK)
             for side, part in top.groupby("ha")
         ]
         + p9.facet_wrap("panel", nrow=1)
@@ -47,7 +49,7 @@ def influence(table: pd.DataFrame) -> Figure:
             limits=(0.4, len(terms) + 0.7),
             minor_breaks=[],
         )
-        + p9.labs(x="Estimate with everybody minus without the person, in standard errors", y="")
+        + p9.labs(x="What the person adds to the estimate, in standard errors", y="")
         + look(panel_grid_major_y=p9.element_blank(), panel_spacing_x=0.03)
     )
     told = "; ".join(

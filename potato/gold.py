@@ -11,6 +11,7 @@ from potato import (
     artifacts,
     associations,
     attrition_narrative,
+    bootstrap,
     diet_narrative,
     diet_tables,
     food,
@@ -91,6 +92,7 @@ class ModelingPipeline:
         """Fit the three models and the rank tests; return the estimates as the report shows them."""
         options, frame = self.options, self.frames["modeling_dataset"]
         self.training = self._train(frame)
+        self.bootstrap = bootstrap.table(self.training, options.confidence, options.seed)
         self.compared = self._without_jumps()
         foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
@@ -214,6 +216,8 @@ class ModelingPipeline:
                 made.append(diet_tables.food_categories(self.weekly))
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
+        if len(self.bootstrap):
+            made.append(diet_tables.bootstrap(self.bootstrap, self.training.coefficients, confidence))
         if len(self.associations):
             made.append(diet_tables.associations(self.associations))
         made += self.gate.tables()
@@ -239,7 +243,9 @@ class ModelingPipeline:
                 "jumps": sensitivity.sentence(self.jumps, self.compared),
             },
             "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
-            "models": diet_narrative.models(self.training, validation.summary(self.findings)),
+            "models": diet_narrative.models(
+                self.training, self.bootstrap, validation.summary(self.findings), confidence
+            ),
             "attrition": attrition_narrative.texts(self.gate.attrition),
             "quality": narrative.quality(self.files),
             "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
@@ -269,9 +275,16 @@ class ModelingPipeline:
             "coefficients": self.training.coefficients,
             "associations": self.associations,
             **self.gate.frames,
+            "bootstrap": self.bootstrap,
         }
+        written = {}
+        for name, fit in self.training.fits.items():
+            formula = models.formula(name, self.training.sample, self.options.random_slope)
+            written[name] = (fit.document(formula, models.CORRECTIONS[name]), fit)
         results = artifacts.Results(
             frames,
+            written,
+            self.options.confidence,
             self.figures,
             self.tables,
             self.numbers,
@@ -279,7 +292,7 @@ class ModelingPipeline:
             self.metrics(),
             self.everyone,
         )
-        return artifacts.save(self.study, results, self.training, validation.verdicts(self.findings))
+        return artifacts.save(self.study, results, self.training.sample, validation.verdicts(self.findings))
 
     def _add(self, *figures: Figure) -> None:
         self.figures |= {figure.id: figure for figure in figures}

@@ -4,6 +4,10 @@ Least squares without a person's rows differ from those with them by R⁻¹Q'(I 
 person's part of the orthogonal columns, of the hat matrix and of the residuals (Cook and Weisberg 1982, section 3.6;
 Preisser and Qaqish 1996). For the pooled model and the one within people that is exactly what a refit gives. The mixed
 model keeps its variances of levels and of weeks; a refit would estimate them again.
+
+A person who stands apart also widens errors that are clustered by person, so that no shift is ever much larger than
+such an error. A shift is therefore held against the error without the person's own part in it, as Belsley, Kuh and
+Welsch (1980) do for single rows. The mixed model's errors have no such parts and are taken as they are.
 """
 
 from __future__ import annotations
@@ -35,9 +39,10 @@ def table(found: Mapping[str, Regression]) -> pd.DataFrame:
         fit, frame = regression.fit, regression.frame
         people = frame["subject_id"].drop_duplicates().to_numpy()
         moved = shifts(*regressions.least_squares(regression), fit.params, regression.subjects)
+        parts_of_error = _parts_of_error(regression)
         for term in fit.reported:
             place = fit.terms.index(term)
-            error = float(np.sqrt(fit.covariance[place, place]))
+            error = np.sqrt(fit.covariance[place, place] * (1 - parts_of_error[:, place]))
             parts.append(
                 pd.DataFrame(
                     {
@@ -45,7 +50,7 @@ def table(found: Mapping[str, Regression]) -> pd.DataFrame:
                         "term": term,
                         "subject_id": people,
                         "estimate_without": fit.params[place] - moved[:, place],
-                        "dfbeta": moved[:, place] / error,
+                        "dfbeta": np.divide(moved[:, place], error, out=np.full(len(error), np.nan), where=error > 0),
                     }
                 )
             )
@@ -56,6 +61,18 @@ def table(found: Mapping[str, Regression]) -> pd.DataFrame:
 def _possible(regression: Regression) -> bool:
     held = regression.model != "mixed_effects" or regressions.has_intercepts_alone(regression.fit)
     return held and regression.fit.n_subjects >= _LEAST_PEOPLE
+
+
+def _parts_of_error(regression: Regression) -> Array:
+    """Return each person's share in the variance of each coefficient: (n_subjects, k), zero in the mixed model."""
+    x, who = regression.design.x, regression.subjects
+    if regression.model == "mixed_effects":
+        return np.zeros((regression.fit.n_subjects, x.shape[1]))
+    scale = np.linalg.norm(x, axis=0)
+    scores = regressions.sums(x / scale * regression.residuals[:, None], who)
+    squares = (scores @ np.linalg.pinv((x / scale).T @ (x / scale))) ** 2
+    total = squares.sum(axis=0)
+    return np.asarray(squares / np.where(total > 0, total, 1.0), float)
 
 
 def shifts(x: Array, y: Array, params: Array, subjects: NDArray[np.int64]) -> Array:

@@ -23,7 +23,7 @@ from potato.design import INTERCEPT, Design, Finding, Sample
 from potato.errors import PotatoError, nearest
 from potato.fits import Fit
 
-__all__ = ["CORRECTION", "CORRECTIONS", "MODELS", "Fit", "Training", "fit", "fixed_effects", "ols_cluster", "train"]
+__all__ = ["MODELS", "Fit", "Training", "fit", "fixed_effects", "formula", "ols_cluster", "train"]
 
 _CLUSTERED = (
     "clustered by person, with the small-sample factor G/(G-1) × (N-1)/(N-K): G people, N person-weeks, K estimated"
@@ -126,6 +126,16 @@ def fit(
     if random_slope and model == "mixed_effects":
         return mixed.mixed_effects(sample, random_slope)[0]
     return known[model](nof1.sample(sample) if model == "n_of_1" else sample)[0]
+
+
+def formula(model: str, sample: Sample, random_slope: str | None = None) -> str:
+    """Return a model's regression as a formula: people's own levels as in fixest and lme4."""
+    if model == "fixed_effects":
+        return f"{sample.within().formula} | subject_id"
+    if model == "mixed_effects":
+        slope = f"1 + {random_slope}" if random_slope in sample.covariates else "1"
+        return f"{sample.formula} + ({slope} | subject_id)"
+    return sample.formula
 
 
 def train(

@@ -98,7 +98,11 @@ INFLUENCE = Dataset(
         Column("term", TEXT, "Column of the modelling dataset", required=True),
         Column("subject_id", TEXT, "Who is left out", required=True),
         Column("estimate_without", FLOAT, "Estimate without the person; missing where nobody else tells it"),
-        Column("dfbeta", FLOAT, "Estimate with everybody minus that without the person, in standard errors"),
+        Column(
+            "dfbeta",
+            FLOAT,
+            "Estimate with everybody minus that without the person, in standard errors without the person's part",
+        ),
     ),
     ("model", "term", "subject_id"),
 )
@@ -170,6 +174,7 @@ GOLD: dict[str, Dataset] = {
         COEFFICIENTS,
         ASSOCIATIONS,
         DIAGNOSTICS,
+        BOOTSTRAP,
         INFLUENCE,
         FOOD_CATEGORIES,
         WEEKS,

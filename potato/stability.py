@@ -25,14 +25,14 @@ _MOVED = 1.0  # standard errors of the model within people
 
 def findings(coefficients: pd.DataFrame, found: Mapping[str, Regression]) -> list[Finding]:
     """Return directions and distances for each covariate, then weeks against people for each model that uses both."""
-    compared = [
-        (str(term), rows) for term, rows in coefficients.groupby("term", sort=False) if rows["model"].nunique() > 1
-    ]
+    # Numbers that are none have failed elsewhere.
+    told = coefficients[np.isfinite(coefficients[["estimate", "conf_low", "conf_high"]].to_numpy(float)).all(axis=1)]
+    compared = [(str(term), rows) for term, rows in told.groupby("term", sort=False) if rows["model"].nunique() > 1]
     made = [_direction(term, rows) for term, rows in compared]
     made += [_distance(term, rows) for term, rows in compared]
     both = [found[name] for name in ("ols_cluster", "mixed_effects") if name in found]
-    told = [mundlak(regression, found.get("fixed_effects")) for regression in both]
-    return [*made, *(finding for finding in told if finding is not None)]
+    tested = [mundlak(regression, found.get("fixed_effects")) for regression in both]
+    return [*made, *(finding for finding in tested if finding is not None)]
 
 
 def _direction(term: str, rows: pd.DataFrame) -> Finding:

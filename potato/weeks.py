@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from potato import regressions
 from potato.design import Finding, Sample, Verdict
 from potato.models import Training
 from potato.results import WEEKS
@@ -29,14 +28,14 @@ def table(training: Training, weekly: pd.DataFrame, trajectories: pd.DataFrame, 
 
     Parameters
     ----------
-    training : what `models.train` returned; a model that was not fitted is not counted.
+    training : what `models.train` returned; each of its models is counted.
     weekly, trajectories, modeling : silver's weekly_features (every week of the study), subject_trajectories (weeks
         with a weigh-in) and modeling_dataset (weeks whose next week was weighed, too).
     """
     pooled = _reasons(training.sample, weekly, trajectories, modeling)
     within = training.sample.within().frame[_KEY]
     rows = []
-    for model in (name for name in regressions.MODELS if name in training.fits):
+    for model in training.fits:
         reason = pooled
         if model == "fixed_effects":
             kept = pd.MultiIndex.from_frame(within)
