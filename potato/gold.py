@@ -24,6 +24,7 @@ from potato import (
     scope,
     sensitivity,
     settings,
+    thresholds,
     trajectories,
     validation,
     weight_tables,
@@ -224,9 +225,6 @@ class ModelingPipeline:
         self.tables = {table.id: table for table in made}
 
     def _numbers(self) -> None:
-        # Imported here: the rules bring the engine with them, which no model needs.
-        from potato import thresholds
-
         weights, confidence = self.weights, self.options.confidence
         self.numbers = {
             "study": narrative.study(self.settings),

@@ -14,14 +14,9 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-_PERSON = "subject_id"
-WINDOW_DAYS = 7  # on each side: a fault of the scales lasts a few days, a change of level lasts longer
-SCALES = 5.0  # how many of the person's own scales a jump is away
-MAD_TO_SD = 1.4826  # makes the median absolute deviation of normal noise its standard deviation
-LEAST_SCALE_KG = 0.3  # below the day-to-day noise of any scales
-LEAST_KG = 2.0  # nobody's body changes so much in a day and back
-LEAST_WEIGH_INS = 5
+from potato.thresholds import LEAST_KG, LEAST_SCALE_KG, LEAST_WEIGH_INS, MAD_TO_SD, SCALES, WINDOW_DAYS
 
+_PERSON = "subject_id"
 FLAG = "jump"
 RULE = (
     f"a weigh-in lies within {LEAST_KG:g} kg, or {SCALES:g} times the person's own scatter, of the medians of the"

@@ -105,6 +105,8 @@ def execute(
             engine_name="potato",
             kernel_name="python3",
             request_save_on_cell_execute=False,
+            # What a notebook writes is closed by its last cell. A kernel that ends by itself takes a second to do so.
+            shutdown_kernel="immediate",
             progress_bar=False,
             cwd=str(cwd),
             extra_arguments=_KERNEL_ARGUMENTS,

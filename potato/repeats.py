@@ -14,14 +14,12 @@ from ibis import _
 
 from potato import dates
 from potato.families import Family
+from potato.thresholds import ISOLATED_FROM, ISOLATED_GAP
 
 ONE_ROW_A_DAY = ("weight", "fiber")
 REPEATED_FLAG = "repeated_entry"
 REPEATED_RULE = "an entry differs from the earlier ones of its file; kept, since the same thing may be eaten twice"
 COPIES = ("duplicate_of_other_file", "duplicate_row", "second_of_day")  # reasons of rows whose day loses nothing
-
-ISOLATED_GAP = 300  # days; a mistyped year moves a date by more, a holiday of the scales by less
-ISOLATED_FROM = 5  # a person's other days that there must be
 
 _PLACE = ["source_file", "source_row"]
 _DAY = ["subject_id", "day_number"]

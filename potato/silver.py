@@ -25,6 +25,7 @@ from potato import (
     rules,
     schema,
     settings,
+    thresholds,
 )
 from potato.families import FAMILIES, NUTRITION, Family
 from potato.features import Cleaned
@@ -99,7 +100,7 @@ class FeatureEngineer:
 
     def _isolated(self, days: ibis.Table, judged: dict[str, ibis.Table]) -> ibis.Table | None:
         """Return the days that lie far from all others of the person; None where there are none."""
-        if (repeats.longest(days).to_pyarrow().as_py() or 0) <= repeats.ISOLATED_GAP:
+        if (repeats.longest(days).to_pyarrow().as_py() or 0) <= thresholds.ISOLATED_GAP:
             return None
         lone = self._step("days_isolated", repeats.isolated(days, judged))
         return lone if _has_rows(lone) else None

@@ -1,9 +1,24 @@
-"""The numbers of silver's rules as the methods page says them, each from the module that applies it."""
+"""The numbers of silver's rules over several rows, and all of its numbers as the methods page says them.
+
+They stand here and not beside the rules, so that gold, which only says them, imports no engine.
+"""
 
 from __future__ import annotations
 
-from potato import food, jumps, repeats, units
+from potato import food, units
 from potato.families import WEIGHT
+
+# One-day jumps of the scales.
+WINDOW_DAYS = 7  # on each side: a fault of the scales lasts a few days, a change of level lasts longer
+SCALES = 5.0  # how many of the person's own scales a jump is away
+MAD_TO_SD = 1.4826  # makes the median absolute deviation of normal noise its standard deviation
+LEAST_SCALE_KG = 0.3  # below the day-to-day noise of any scales
+LEAST_KG = 2.0  # nobody's body changes so much in a day and back
+LEAST_WEIGH_INS = 5
+
+# Days that lie apart from all others of a person.
+ISOLATED_GAP = 300  # days; a mistyped year moves a date by more, a holiday of the scales by less
+ISOLATED_FROM = 5  # a person's other days that there must be
 
 
 def texts() -> dict[str, str]:
@@ -18,14 +33,14 @@ def texts() -> dict[str, str]:
         "most_change": f"{units.MOST_CHANGE:g}",
         "weight_min": f"{weight.minimum:g}",
         "weight_max": f"{weight.maximum:g}",
-        "jump_days": f"{jumps.WINDOW_DAYS}",
-        "jump_scales": f"{jumps.SCALES:g}",
-        "jump_mad": f"{jumps.MAD_TO_SD}",
-        "jump_least_scale": f"{jumps.LEAST_SCALE_KG:g}",
-        "jump_least": f"{jumps.LEAST_KG:g}",
-        "jump_weigh_ins": f"{jumps.LEAST_WEIGH_INS}",
-        "isolated_gap": f"{repeats.ISOLATED_GAP}",
-        "isolated_from": f"{repeats.ISOLATED_FROM}",
+        "jump_days": f"{WINDOW_DAYS}",
+        "jump_scales": f"{SCALES:g}",
+        "jump_mad": f"{MAD_TO_SD}",
+        "jump_least_scale": f"{LEAST_SCALE_KG:g}",
+        "jump_least": f"{LEAST_KG:g}",
+        "jump_weigh_ins": f"{LEAST_WEIGH_INS}",
+        "isolated_gap": f"{ISOLATED_GAP}",
+        "isolated_from": f"{ISOLATED_FROM}",
         "energy_kcal": f"{energy_kcal:g}",
         "energy_share": f"{energy_share:.0%}",
         "kcal_per_g": ", ".join(
