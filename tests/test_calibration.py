@@ -255,20 +255,6 @@ def test_changed_settings_and_changed_code_start_anew(present: Settings, tmp_pat
     assert calibration.definition(changed) == defined
 
 
-def test_the_page_belongs_to_the_present_parameters_and_models(present: Settings, workspace: Settings) -> None:
-    stamp = calibration_page.read_stamp(ROOT / "docs/calibration.md")
-    again = "type `make calibration`: docs/calibration.md is of other definitions"
-    assert stamp["fingerprint"] == calibration.fingerprint(calibration.definition(present)), again
-    assert set(stamp["trials"]) == set(trials.SCENARIOS)
-    assert min(stamp["trials"].values()) >= coverage.ENOUGH_TRIALS
-    for scenario, said in stamp["first"].items():
-        now = {f"{row['model']} {row['term']}": row for row in trials.run(workspace, scenario, 0)}
-        assert {name for name in said if not name.endswith(" error")} == set(now)
-        for name, row in now.items():
-            assert row["estimate"] == pytest.approx(said[name], rel=1e-3), again
-            assert row["std_error"] == pytest.approx(said[f"{name} error"], rel=1e-3), again
-
-
 def test_the_page_and_its_figure_say_what_was_found(present: Settings, tmp_path: Path) -> None:
     estimates = pd.concat([over(present, 4), made_up(0.5, 4, scenario="trial")], ignore_index=True)
     judgements = coverage.judge(estimates, {"model": 4, "trial": 4})

@@ -65,7 +65,7 @@ def test_an_effect_that_does_not_differ_between_people_is_a_finding() -> None:
 
 
 def test_a_level_and_a_slope_that_go_together_are_a_finding_with_estimates() -> None:
-    fitted, findings = fit(panel_of(1.0, 0.4, 1.0, people=20, weeks=5))
+    fitted, findings = fit(panel_of(1.0, 0.4, 1.0, people=12, weeks=5))
     assert findings["random_correlation"].verdict == "caution"
     assert abs(fitted.details["intercept_slope_correlation"]) == pytest.approx(1, abs=1e-4)
     assert np.isfinite(fitted.covariance).all()
