@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from potato.settings import Settings
 
 TRIALS = 200
+WIDTH = 150  # of the tables where no terminal says how wide they may be
 HERE = Path(__file__).parent
 STAGES = ("simulate", "bronze", "silver", "gold")
 Task = tuple[str, int]
@@ -196,7 +197,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(f"interrupted; the finished trials are in {folder}, and the same command goes on from there")
     judgements = coverage.judge(estimates, dict.fromkeys(scenarios, told.trials))
-    calibration_page.show(coverage.by_term(estimates), judgements, Console(highlight=False))
+    shown = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    calibration_page.show(coverage.by_term(estimates), judgements, shown)
     complete = told.trials >= TRIALS and set(scenarios) == set(trials.SCENARIOS)
     if docs := told.docs or (ROOT / "docs" if complete else None):
         calibration_page.write(docs, estimates, judgements, fingerprint(defined))
