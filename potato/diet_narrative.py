@@ -45,7 +45,7 @@ def diet(
             else [NO_INTAKE]
         )
         return " ".join([*why, conditions(slopes)]).strip()
-    model = next(name for name in PRIMARY if name in training.fits)
+    model = primary(training)
     rows = table[table["model"] == model]
     parts = [_effect(row, confidence) for row in words.rows(rows)]
     text = f"{_COMPARISON[model]}, {'; '.join(parts)}. {_agreement(table)}".strip()
@@ -58,6 +58,11 @@ def diet(
     if model == "n_of_1":
         text += " They hold for this person and these weeks, and say nothing about anyone else."
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
+
+
+def primary(training: Training) -> str:
+    """Return the name of the model that the report's answer rests on."""
+    return next(name for name in PRIMARY if name in training.fits)
 
 
 _TYPICAL = {

@@ -171,23 +171,3 @@ def associations(table: pd.DataFrame) -> Table:
         " allows for the number of tests."
     )
     return build("associations", "models", "Rank tests", caption, "gold/models/associations", columns, frame)
-
-
-def diagnostics(table: pd.DataFrame) -> Table:
-    """Show the verdicts of the statistical gate."""
-    frame = table.assign(
-        check=table["check"].str.replace("_", " "),
-        model=table["model"].map(lambda m: words.MODELS.get(m, m.replace("_", " "))),
-    )
-    columns = (
-        Column("check", "Check"),
-        Column("model", "Of"),
-        Column("verdict", "Verdict"),
-        Column("value", "Value", ".4g"),
-        Column("threshold", "Threshold", ".4g"),
-        Column("sentence", "In words"),
-    )
-    caption = (
-        "What was checked before the estimates were published. A caution is published with them; a fail stops the run."
-    )
-    return build("diagnostics", "models", "Checks of the models", caption, "gold/models/diagnostics", columns, frame)

@@ -42,12 +42,20 @@ class Fit:
     fitted: Array
     details: dict[str, float] = field(default_factory=dict)
 
-    def coefficients(self, confidence: float, *, all_terms: bool = False) -> pd.DataFrame:
-        """Return the reported terms, or all, in the columns of data/gold/models/coefficients.parquet."""
+    @property
+    def reference(self) -> Any:
+        """The distribution that a statistic is held against: Student's t, or the normal one."""
         from scipy import stats
 
-        reference = stats.norm() if self.df is None else stats.t(self.df)
-        width = float(reference.ppf(0.5 + confidence / 2))
+        return stats.norm() if self.df is None else stats.t(self.df)
+
+    def width(self, confidence: float) -> float:
+        """Return how many standard errors the interval of this coverage reaches to each side."""
+        return float(self.reference.ppf(0.5 + confidence / 2))
+
+    def coefficients(self, confidence: float, *, all_terms: bool = False) -> pd.DataFrame:
+        """Return the reported terms, or all, in the columns of data/gold/models/coefficients.parquet."""
+        reference, width = self.reference, self.width(confidence)
         rows = []
         for term in self.terms if all_terms else self.reported:
             i = self.terms.index(term)

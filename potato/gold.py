@@ -10,10 +10,13 @@ import pandas as pd
 from potato import (
     artifacts,
     associations,
+    attrition_narrative,
     bootstrap,
     diet_narrative,
     diet_tables,
     food,
+    gate,
+    gate_tables,
     lake,
     models,
     narrative,
@@ -128,8 +131,16 @@ class ModelingPipeline:
 
     def validate_models(self) -> Table:
         """Put the estimates through the statistical gate; a fail stops the stage."""
-        self.findings = validation.gate(self.training, truth=self.truth)
-        return diet_tables.diagnostics(validation.frame(self.findings))
+        self.gate = gate.examine(
+            self.training,
+            self.frames,
+            self.weights,
+            confidence=self.options.confidence,
+            weeks_planned=self.settings.study.weeks,
+            truth=self.truth,
+        )
+        self.findings = self.gate.findings
+        return gate_tables.diagnostics(validation.frame(self.findings))[-1]
 
     def generate_reports(self) -> dict[str, Figure]:
         """Make the figures, tables and sentences that this study has data for, and return the figures."""
@@ -152,24 +163,39 @@ class ModelingPipeline:
         if slopes is not None and self.slopes is not None and len(self.slopes):
             self._add(weight_figures.conditions(slopes, self.slopes, options.confidence))
         self._diet_figures()
+        self._model_figures()
+        self._add(*self.gate.figures())
         self._tables()
         self._numbers()
         return self.figures
 
     def _diet_figures(self) -> None:
-        from potato import diet_figures
+        from potato import calendars, diet_figures
 
         options, sample = self.options, self.training.sample
         recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
+        if (self.frames["study_days"]["entries"] > 0).any():
+            eaters = self.weekly[["subject_id", "group"]].drop_duplicates()
+            self._add(calendars.adherence(self.frames["study_days"], eaters, self.diet_groups))
         # The weeks of one person are too few and too alike for means of sets of weeks.
         if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(
                 diet_figures.dose_response(sample.frame, sample.covariates[0], sample.outcome, options.confidence)
             )
-        if len(self.training.coefficients):
-            self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
+
+    def _model_figures(self) -> None:
+        from potato import model_figures, predictions
+
+        options, training = self.options, self.training
+        if not len(training.coefficients):
+            return
+        self._add(model_figures.forest(training.coefficients, options.confidence, self.truth))
+        self._add(model_figures.partial_residuals(training, diet_narrative.primary(training), options.confidence))
+        held_out = predictions.held_out(training)
+        if len(held_out):
+            self._add(model_figures.calibration(held_out))
 
     def _tables(self) -> None:
         confidence, by_week, alone = self.options.confidence, self.by_week, len(self.people) == 1
@@ -190,11 +216,11 @@ class ModelingPipeline:
                 made.append(diet_tables.food_categories(self.weekly))
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
-            made.append(diet_tables.diagnostics(validation.frame(self.findings)))
         if len(self.bootstrap):
             made.append(diet_tables.bootstrap(self.bootstrap, self.training.coefficients, confidence))
         if len(self.associations):
             made.append(diet_tables.associations(self.associations))
+        made += self.gate.tables()
         self.tables = {table.id: table for table in made}
 
     def _numbers(self) -> None:
@@ -220,6 +246,7 @@ class ModelingPipeline:
             "models": diet_narrative.models(
                 self.training, self.bootstrap, validation.summary(self.findings), confidence
             ),
+            "attrition": attrition_narrative.texts(self.gate.attrition),
             "quality": narrative.quality(self.files),
             "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
         }
@@ -247,7 +274,7 @@ class ModelingPipeline:
         frames = {
             "coefficients": self.training.coefficients,
             "associations": self.associations,
-            "diagnostics": validation.frame(self.findings),
+            **self.gate.frames,
             "bootstrap": self.bootstrap,
         }
         written = {}
@@ -261,7 +288,7 @@ class ModelingPipeline:
             self.figures,
             self.tables,
             self.numbers,
-            narrative.pages(self.weekly, self.training),
+            narrative.pages(self.weekly, self.training, self.gate.attrition.missing),
             self.metrics(),
             self.everyone,
         )

@@ -20,6 +20,7 @@ from potato.trajectories import EVERYONE, Mean
 PAGES = (
     "overview",
     "cohort",
+    "attrition",
     "trajectories",
     "intake",
     "models",
@@ -219,14 +220,19 @@ def quality(files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def pages(weekly: pd.DataFrame, training: Training) -> dict[str, dict[str, Any]]:
-    """Return for each page whether the study has it, and why not."""
+def pages(weekly: pd.DataFrame, training: Training, no_attrition: str = "") -> dict[str, dict[str, Any]]:
+    """Return for each page whether the study has it, and why not.
+
+    `no_attrition` says why nothing is told of who left; empty where something is.
+    """
     shown: dict[str, dict[str, Any]] = {page: {"shown": True, "reason": None} for page in PAGES}
     if not recorded(weekly):
         reason = "This study recorded no intake, so there is nothing to show or to explain weight by."
         shown["intake"] = shown["models"] = {"shown": False, "reason": reason}
     elif training.coefficients.empty:
         shown["models"] = {"shown": False, "reason": f"There are no models. {' '.join(cautions(training))}".strip()}
+    if no_attrition:
+        shown["attrition"] = {"shown": False, "reason": no_attrition}
     return shown
 
 

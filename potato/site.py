@@ -18,6 +18,7 @@ from potato.markdown import plain
 PAGES = {
     "overview": "index",
     "cohort": "cohort",
+    "attrition": "attrition",
     "trajectories": "trajectories",
     "intake": "intake",
     "models": "models",

@@ -12,22 +12,26 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from potato import manifest, words
+from potato import diagnostics, manifest, regressions, stability, words
 from potato.design import Finding, Sample, Verdict
 from potato.models import Fit, Training
+from potato.regressions import Regression
+from potato.results import DIAGNOSTICS
 
-COLUMNS = ("check", "model", "verdict", "value", "threshold", "sentence")
+COLUMNS = tuple(DIAGNOSTICS.names)
 MIN_CLUSTERS = 30
-MIN_SHARE_USED = 0.5
 MAX_INFLATION = 10.0
-MAX_SERIAL = 0.3
-MIN_PAIRS = 30
 _NUMBERS = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
 _ORDER = {"fail": 0, "caution": 1, "pass": 2}
 
 
 def gate(
-    training: Training, coefficients: pd.DataFrame | None = None, truth: Mapping[str, float] | None = None
+    training: Training,
+    coefficients: pd.DataFrame | None = None,
+    truth: Mapping[str, float] | None = None,
+    *,
+    found: Mapping[str, Regression] | None = None,
+    others: Iterable[Finding] = (),
 ) -> list[Finding]:
     """Return every verdict on a training: failures first, then cautions, then what passed.
 
@@ -36,19 +40,25 @@ def gate(
     training : what `models.train` returned.
     coefficients : the table that is going to be published; the training's own by default.
     truth : the effects that a simulated study was made with, by term.
+    found : the training's fits beside their rows, where they were made before.
+    others : what was found about influence, foods, weeks and those who left.
     """
     table = training.coefficients if coefficients is None else coefficients
+    found = regressions.of(training) if found is None else found
     findings = list(training.findings)
     for name, rows in table.groupby("model", sort=False):
         findings += [_finite(str(name), rows), _intervals(str(name), rows)]
         findings += [_counts(str(name), rows, training.sample)]
-    findings += [_clusters(fit) for fit in training.fits.values() if fit.df is not None and fit.n_subjects > 1]
-    if training.fits:
-        findings.append(_share_used(training.sample))
+    findings += [
+        _clusters(regression.fit)
+        for regression in found.values()
+        if regression.fit.df is not None and regression.fit.n_subjects > 1
+    ]
+    findings += diagnostics.residuals(found.values())
+    if found:
         findings += _inflation(training.sample)
-        findings += _signs(table)
-    if "mixed_effects" in training.fits:
-        findings += _serial(training.fits["mixed_effects"], training.sample)
+    findings += stability.findings(table, found)
+    findings += others
     findings += _against_truth(table, truth or {})
     return sorted(findings, key=lambda f: _ORDER[f.verdict])
 
@@ -136,18 +146,6 @@ def _clusters(fit: Fit) -> Finding:
     return Finding("people", fit.model, "caution" if few else "pass", text, float(fit.n_subjects), float(MIN_CLUSTERS))
 
 
-def _share_used(sample: Sample) -> Finding:
-    share = sample.n_obs / sample.n_rows if sample.n_rows else 0.0
-    verdict: Verdict = "pass" if share >= MIN_SHARE_USED else "caution"
-    text = (
-        f"The models use {sample.n_obs} of the {sample.n_rows} person-weeks that have a weight change "
-        f"({share:.0%}); the others lack intake."
-        if sample.n_dropped
-        else f"The models use all {sample.n_rows} person-weeks that have a weight change."
-    )
-    return Finding("share_used", "all", verdict, text, share, MIN_SHARE_USED)
-
-
 def _inflation(sample: Sample) -> list[Finding]:
     """Variance inflation: how much the covariates' moving together widens intervals (Belsley 1980)."""
     if len(sample.covariates) < 2:
@@ -165,49 +163,6 @@ def _inflation(sample: Sample) -> list[Finding]:
     )
     verdict: Verdict = "caution" if worst > MAX_INFLATION else "pass"
     return [Finding("variance_inflation", "all", verdict, text, worst, MAX_INFLATION)]
-
-
-def _signs(table: pd.DataFrame) -> list[Finding]:
-    findings = []
-    for term, rows in table.groupby("term", sort=False):
-        if len(rows) < 2:
-            continue
-        agree = rows["estimate"].gt(0).nunique() == 1
-        text = (
-            f"The {words.spelled(len(rows))} models agree on the direction of {words.term(str(term)).label.lower()}."
-            if agree
-            else (
-                f"The models disagree on the direction of {words.term(str(term)).label.lower()}: nothing"
-                " should be concluded about it."
-            )
-        )
-        findings.append(Finding("direction", str(term), "pass" if agree else "caution", text))
-    return findings
-
-
-def _serial(fit: Fit, sample: Sample) -> list[Finding]:
-    """Correlation of a person's residuals in neighbouring weeks, beyond what the random intercept explains.
-
-    Residuals keep the person's own level, which alone correlates any two weeks by the intraclass correlation.
-    """
-    rows = sample.frame[["subject_id", "study_week"]].assign(residual=fit.residuals)
-    before = rows.assign(study_week=rows["study_week"] + 1)
-    pairs = rows.merge(before, on=["subject_id", "study_week"], suffixes=("", "_before"))
-    if len(pairs) < MIN_PAIRS or min(pairs["residual"].std(), pairs["residual_before"].std()) == 0:
-        return []
-    together = float(np.corrcoef(pairs["residual"], pairs["residual_before"])[0, 1])
-    r = together - fit.details["intraclass_correlation"]
-    text = (
-        "What the mixed model leaves unexplained is related from week to week (r ="
-        f" {words.number(r, '+.2f')}): trust the intervals of the two clustered models more than its own."
-        if abs(r) > MAX_SERIAL
-        else (
-            "What the mixed model leaves unexplained is hardly related from week to week"
-            f" (r = {words.number(r, '+.2f')})."
-        )
-    )
-    verdict: Verdict = "caution" if abs(r) > MAX_SERIAL else "pass"
-    return [Finding("serial_correlation", "mixed_effects", verdict, text, r, MAX_SERIAL)]
 
 
 def _against_truth(table: pd.DataFrame, truth: Mapping[str, float]) -> list[Finding]:

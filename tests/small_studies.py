@@ -56,6 +56,7 @@ def _in_groups(text: str, groups: dict[str, str]) -> str:
 
 
 _SIX = ("Ann", "Ben", "Cy", "Dee", "Eve", "Flo")
+_TWELVE = (*_SIX, "Gus", "Hal", "Ida", "Jo", "Kim", "Lou")
 _WITH_GROUP = {**_WEIGHT, "columns": {**_WEIGHT["columns"], "group": "team"}}  # type: ignore[dict-item]
 _ALL = {"food": "food", "energy_kcal": "kcal", "fiber_g": "fiber"}
 _EVERYTHING = ("food", "kcal", "fiber")
@@ -110,4 +111,7 @@ STUDIES: dict[str, Small] = {
         {"nutrition": _mapped(**_ALL)},
     ),
     "one_jump": Small({"weight.csv": weights(_SIX, 28, jump=("Ben", 27))}),
+    "some_left": Small(
+        {"weight.csv": weights(_TWELVE[:8], 28) + weights(_TWELVE[8:], 12).split("\n", 1)[1]},
+    ),
 }

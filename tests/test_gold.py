@@ -70,13 +70,13 @@ def test_every_listed_figure_and_table_is_there_and_nothing_else(demo: Path) -> 
 def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
     assert ids(demo, "figures") == {
         *("change-by-group", "cohort-flow", "trajectories", "weekly-change"),
-        *("intake-weekly", "dose-response", "forest"),
+        *("intake-weekly", "adherence", "dose-response", "forest", "partial-residuals", "calibration", "influence"),
     }
     assert ids(demo, "tables") == {
         *("cohort-groups", "weekly-change", "group-weeks", "intake-weekly", "food-categories"),
-        *("coefficients", "associations", "diagnostics"),
+        *("coefficients", "associations", "diagnostics", "cautions", "weeks-used", "food-effects"),
     }
-    assert all(page["shown"] for page in load(demo / "reports/pages.json").values())
+    assert {name for name, page in load(demo / "reports/pages.json").items() if not page["shown"]} == {"attrition"}
 
 
 def test_coefficients_have_the_columns_and_types_of_the_dictionary(demo: Path) -> None:
@@ -131,7 +131,7 @@ def test_weights_without_diaries_give_everything_about_weight(weights_only: Path
 def test_weights_without_diaries_say_why_intake_is_left_out(weights_only: Path) -> None:
     pages = load(weights_only / "reports/pages.json")
     hidden = {name for name, page in pages.items() if not page["shown"]}
-    assert hidden == {"intake", "models"}
+    assert hidden == {"intake", "models", "attrition"}
     assert "recorded no intake" in pages["intake"]["reason"]
     numbers = load(weights_only / "reports/numbers.json")
     assert "recorded no intake" in numbers["answer"]["diet"]

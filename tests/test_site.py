@@ -37,6 +37,8 @@ FIGURES = {
     "intake-weekly": "intake",
     "dose-response": "intake",
     "forest": "models",
+    "influence": "models",
+    "attrition": "attrition",
 }
 TABLES = {
     "cohort-groups": "cohort",
@@ -46,6 +48,12 @@ TABLES = {
     "coefficients": "models",
     "associations": "models",
     "diagnostics": "models",
+    "cautions": "models",
+    "weeks-used": "models",
+    "food-effects": "models",
+    "attrition": "attrition",
+    "attrition-effects": "attrition",
+    "completion": "attrition",
 }
 NUMBERS: dict[str, Any] = {
     "study": {
@@ -99,6 +107,12 @@ NUMBERS: dict[str, Any] = {
         "n_subjects": "10",
         "dropped_sentence": "2 person-weeks without intake were left out.",
         "correction": "The small-sample correction is G/(G−1).",
+    },
+    "attrition": {
+        "sentence": "6 of 10 people were still weighed at the end.",
+        "rule": "The study was planned for 4 weeks, as its description says.",
+        "weights": "A logistic regression tells how likely each person was to stay.",
+        "effects": "The link between diet and weight is estimated from weeks.",
     },
     "quality": {
         "rows_read": "1,000",
@@ -330,7 +344,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ALL_PAGES = sorted(f"{stem}.html" for stem in site.PAGES.values())
 
 
-def test_a_study_with_everything_has_all_ten_pages(built: Path) -> None:
+def test_a_study_with_everything_has_every_page(built: Path) -> None:
     assert sorted(path.name for path in built.glob("*.html")) == ALL_PAGES
 
 
@@ -376,7 +390,7 @@ def test_figures_and_tables_are_numbered_from_one_on_each_page(built: Path, page
 def test_a_reference_reads_as_the_number_of_what_it_points_to(built: Path) -> None:
     page = soup(built, "models.html")
     reference = page.select_one('a[href="#tbl-diagnostics"]')
-    assert reference.text == "Table\N{NO-BREAK SPACE}2"
+    assert reference.text == "Table\N{NO-BREAK SPACE}3"
     assert page.select_one("#tbl-diagnostics figcaption").text.strip().startswith(reference.text)
 
 

@@ -23,7 +23,7 @@ from tests.small_studies import STUDIES
 ROOT = Path(__file__).parents[1]
 
 
-GOLD = {"study", "cohort", "change", "answer", "trajectories", "intake", "models", "methods"}
+GOLD = {"study", "cohort", "change", "answer", "trajectories", "intake", "models", "attrition", "methods"}
 
 
 class Anything(dict[str, str]):
@@ -123,57 +123,66 @@ DIET = {"intake-weekly", "dose-response", "forest"}
 # For each study: the pages that it lacks, figures that it must not have, and what its first page says.
 EXPECTED: dict[str, tuple[set[str], set[str], tuple[str, ...]]] = {
     "only_weights": (
-        {"intake", "models"},
+        {"intake", "models", "attrition"},
         DIET,
         ("**6** people with a weight", "Whether food goes along with weight: no intake was recorded."),
     ),
     "one_person_weights": (
-        {"intake", "models"},
+        {"intake", "models", "attrition"},
         DIET | ONE_PERSON,
         ("The one person of this study lost", "**1** person with a weight", "it is the record of one person"),
     ),
     "one_person_diary": (
-        {"models"},
+        {"models", "attrition"},
         ONE_PERSON | {"forest", "dose-response"},
         ("What one person wrote down about their food, over 35 days.", "with fewer than 5 people no estimate is made"),
     ),
     "foods_without_nutrients": (
-        {"models"},
+        {"models", "attrition"},
         DIET,
         ("How much energy or fibre the food held: the diaries do not say.", "were not recorded"),
     ),
     "two_people": (
-        {"intake", "models"},
+        {"intake", "models", "attrition"},
         DIET,
         ("two people are too few for a narrow interval", "**2** people with a weight"),
     ),
     "only_in_the_diary": (
-        set(),
+        {"attrition"},
         set(),
         ("How the weight of “Gus” changed: no usable weight is there.", "1 more person has records"),
     ),
-    "day_numbers": ({"intake", "models"}, DIET, ("6 people have at least one usable weight",)),
-    "three_hundred_weeks": ({"intake", "models"}, DIET | ONE_PERSON, ("in study week 300", "over 300 weeks")),
+    "day_numbers": ({"intake", "models", "attrition"}, DIET, ("6 people have at least one usable weight",)),
+    "three_hundred_weeks": (
+        {"intake", "models", "attrition"},
+        DIET | ONE_PERSON,
+        ("in study week 300", "over 300 weeks"),
+    ),
     "group_of_one": (
-        {"intake", "models"},
+        {"intake", "models", "attrition"},
         DIET,
         ("What is typical of “Single”: one person's change is all there is.", "5 in “Many” and 1 in “Single”"),
     ),
     "daily_totals": (
-        set(),
+        {"attrition"},
         set(),
         ("Which foods were eaten, and the share of potatoes among them: no entry names a food.",),
     ),
-    "one_person_totals": ({"models"}, ONE_PERSON | {"forest", "dose-response"}, ("no entry names a food.",)),
+    "one_person_totals": (
+        {"models", "attrition"},
+        ONE_PERSON | {"forest", "dose-response"},
+        ("no entry names a food.",),
+    ),
+    "one_jump": ({"intake", "models", "attrition"}, DIET, ("**6** people with a weight",)),
+    "some_left": ({"intake", "models"}, DIET, ("**12** people with a weight",)),
     "one_person_long": (
-        set(),
+        {"attrition"},
         ONE_PERSON | {"dose-response"},
         (
             "Comparing the weeks of one person, with a straight trend over time taken off,",
             "say nothing about anyone else",
         ),
     ),
-    "one_jump": ({"intake", "models"}, DIET, ("**6** people with a weight",)),
 }
 
 
@@ -250,7 +259,7 @@ def test_tables_of_one_person_count_no_people_and_speak_of_no_mean(name: str, re
 
 def test_without_models_nothing_is_said_of_what_models_leave_out(report: Callable[[str], Report]) -> None:
     made = report("one_person_totals")
-    assert made.hidden == {"models"}
+    assert made.hidden == {"models", "attrition"}
     first = made.page("index.qmd")
     assert "the models leave it out" not in first
     assert "Whether food and weight went together can't be said." in first
@@ -321,3 +330,24 @@ def test_without_a_jump_there_is_a_sentence_and_no_table(report: Callable[[str],
     assert made.numbers["trajectories.jumps"] == "No weigh-in was flagged as a one-day jump."
     assert "sensitivity" not in made.tables
     assert "star" not in made.figures["trajectories"]["caption"]
+
+
+def test_those_who_left_have_a_page_that_says_what_is_assumed_of_them(report: Callable[[str], Report]) -> None:
+    made = report("some_left")
+    shown = made.table("attrition").set_index("way")
+    assert list(shown.index) == ["All with data", "Completers", "Back to the start"]
+    assert shown.loc["Completers", "n"] == 8
+    assert shown["assumption"].str.startswith("Those who left").all()
+    page = made.page("attrition.qmd")
+    assert "8 of 12 people were still weighed at the end." in page
+    assert "It is taken to be 4 weeks: 8 of 12 people last weighed in during week 4." in page
+    assert "No weighting was possible: 4 people left, too few to learn from whom staying depends on." in page
+    assert "[Who left]" not in page
+
+
+def test_who_left_is_not_asked_where_nobody_did(report: Callable[[str], Report]) -> None:
+    first = report("only_weights").gold / "reports/pages.json"
+    reason = lake.read_json(first)["attrition"]["reason"]
+    assert reason == "Everybody weighed in to the end of the 4 weeks: nobody left."
+    alone = lake.read_json(report("one_person_weights").gold / "reports/pages.json")["attrition"]["reason"]
+    assert alone == "One person's record has nobody who could have left."

@@ -85,10 +85,6 @@ def test_models_that_disagree_on_a_direction_call_for_caution(training: Training
     assert verdicts(training, table)["direction", "potato_energy_share"] == "pass"
 
 
-def test_diaries_of_few_weeks_call_for_caution() -> None:
-    assert verdicts(train(null_share=0.7, people=80))["share_used", "all"] == "caution"
-
-
 def test_covariates_that_move_together_call_for_caution() -> None:
     frame = silver_frames.modeling()
     noise = np.random.default_rng(0).normal(0, 1, len(frame))
@@ -107,20 +103,12 @@ def test_a_missed_truth_is_said(training: Training) -> None:
     assert about[0].value == 0
 
 
-def test_a_persons_own_level_is_no_serial_correlation() -> None:
-    assert verdicts(train(people=150, person_sd=0.5))["serial_correlation", "mixed_effects"] == "pass"
-
-
-def test_weeks_that_follow_each_other_call_for_caution() -> None:
-    frame = silver_frames.modeling(people=150, weeks=6, noise=0.3, person_sd=0, null_share=0)
-    shock = np.random.default_rng(4).normal(0, 0.6, len(frame) + 1)
-    follows = frame["study_week"].to_numpy() > 1
-    # A weigh-in that is too high ends one week's change and begins the next one's.
-    frame["next_week_change_kg"] += shock[1:] - np.where(follows, shock[:-1], 0)
-    trained = models.train(
-        frame, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week", "group"]
-    )
-    assert verdicts(trained)["serial_correlation", "mixed_effects"] == "caution"
+def test_what_other_parts_found_takes_its_place_in_the_order(training: Training) -> None:
+    others = [Finding("share_used", "ols_cluster", "fail", "A."), Finding("who_left", "all", "pass", "B.")]
+    findings = validation.gate(training, others=others)
+    assert findings[0] is others[0]
+    assert findings[-1].verdict == "pass"
+    assert others[1] in findings
 
 
 def test_a_study_without_models_passes_with_its_reason() -> None:

@@ -1,0 +1,96 @@
+"""Which kinds of food go along with the next week's change: one after another, within people, with Holm's correction.
+
+Asking about eleven kinds of food at once makes it likely that one looks related by chance. Holm (1979) raises the
+p-values so that the chance of even one false finding among all of them stays below 5%.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from potato import design, food, regressions, words
+from potato.design import Array, Finding, Verdict
+from potato.models import Training
+from potato.results import FOOD_CATEGORIES
+
+CLEAR = 0.05
+_FLAT = 1e-9
+
+
+def table(training: Training, confidence: float) -> pd.DataFrame:
+    """Return the effect of one more entry a logged day for each kind of food, in the columns of FOOD_CATEGORIES.
+
+    Each kind takes the place of the covariates in the model within people, on that model's weeks, with its controls and
+    its errors. What all kinds share, people's levels and controls, is taken out of outcome and foods at once: it gives
+    the same estimates and residuals as one model a kind (Frisch, Waugh and Lovell). A kind that nobody ate, or
+    everybody equally often, is left out. Empty where that model was not fitted.
+    """
+    from scipy import stats
+    from statsmodels.stats.multitest import multipletests
+
+    names = [f"entries_{category}" for category in food.CATEGORIES]
+    rows = training.sample.frame
+    known = rows[(rows["days_logged"] > 0) & rows[names].notna().all(axis=1)].reset_index(drop=True)
+    sample = replace(training.sample, frame=known, covariates=()).within()
+    shared = design.demeaned(sample, "fixed_effects") if "fixed_effects" in training.fits and len(known) else None
+    if shared is None or shared.n_subjects < 2:
+        return pd.DataFrame(columns=FOOD_CATEGORIES.names)
+    eaten = sample.frame[names].to_numpy(float) / sample.frame["days_logged"].to_numpy(float)[:, None]
+    eaten = eaten - regressions.means(eaten, shared.subjects)[shared.subjects]
+    size = np.linalg.norm(eaten, axis=0)
+    q = np.linalg.qr(shared.x)[0]
+    y, z = _without(q, shared.y[:, None])[:, 0], _without(q, eaten)
+    free = np.linalg.norm(z, axis=0) > _FLAT * np.where(size > 0, size, np.inf)
+    n, k, people = len(y), shared.x.shape[1] + 1, shared.n_subjects
+    if not free.any() or n <= k:
+        return pd.DataFrame(columns=FOOD_CATEGORIES.names)
+    z = z[:, free]
+    squares = (z**2).sum(axis=0)
+    estimate = z.T @ y / squares
+    scores = regressions.sums(z * (y[:, None] - z * estimate), shared.subjects)
+    correction = people / (people - 1) * (n - 1) / (n - k)
+    error = np.sqrt(correction * (scores**2).sum(axis=0)) / squares
+    reference = stats.t(people - 1)
+    p, width = 2 * reference.sf(np.abs(estimate / error)), reference.ppf(0.5 + confidence / 2) * error
+    return pd.DataFrame(
+        {
+            "category": np.array(list(food.CATEGORIES))[free],
+            "estimate": estimate,
+            "std_error": error,
+            "conf_low": estimate - width,
+            "conf_high": estimate + width,
+            "p_value": p,
+            "p_holm": multipletests(p, method="holm")[1],
+            "n_obs": n,
+            "n_subjects": people,
+        }
+    )[FOOD_CATEGORIES.names]
+
+
+def _without(q: Array, columns: Array) -> Array:
+    return np.asarray(columns - q @ (q.T @ columns), float)
+
+
+def findings(found: pd.DataFrame) -> list[Finding]:
+    """Return what is left of the kinds of food after Holm's correction."""
+    if found.empty:
+        return []
+    n = len(found)
+    alone, left = found[found["p_value"] < CLEAR], found[found["p_holm"] < CLEAR]
+    least = float(found["p_holm"].min())
+    kinds = f"{words.spelled(n)} kind{'s' if n > 1 else ''} of food"
+    chance = alone[~alone["category"].isin(left["category"])]
+    verdict: Verdict = "caution" if len(chance) else "pass"
+    if len(left):
+        text = f"Of {kinds}, {words.listed(list(left['category']))} stay related to weight when all are allowed for."
+        if len(left) == 1:
+            text = text.replace(" stay ", " stays ")
+    else:
+        text = f"None of {kinds} is clearly related to weight when all are allowed for."
+    if len(chance):
+        seems = "seems" if len(chance) == 1 else "seem"
+        text += f" {words.listed(list(chance['category'])).capitalize()} only {seems} so when looked at alone."
+    return [Finding("kinds_of_food", "fixed_effects", verdict, text, least, CLEAR)]
