@@ -163,7 +163,6 @@ def lme4(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[s
         pytest.skip("R is not installed: `apt-get install r-base-core r-cran-lme4` as root, then again")
     folder = tmp_path_factory.mktemp("lme4")
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    # R that may read a terminal stops all that share it.
     apart: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "env": environment, "text": True}
     asked = subprocess.run(["Rscript", "-e", "library(lme4)"], check=False, **apart)
     if asked.returncode:
