@@ -20,8 +20,8 @@ from potato.design import INTERCEPT, Array, Design, Finding, Sample
 from potato.fits import Fit
 
 CORRECTION = (
-    "Those of mixed_effects (restricted maximum likelihood) are those of generalised least squares at the estimated"
-    " variances, without a small-sample correction, and its intervals use the normal distribution."
+    "Standard errors of mixed_effects (restricted maximum likelihood) are those of generalised least squares at the"
+    " estimated variances, without a small-sample correction, and its intervals use the normal distribution."
 )
 _TIGHT = 1e-9
 _PERFECT = 1e-12  # of the outcome's variance; below it, what is left unexplained is rounding

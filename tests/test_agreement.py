@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -162,7 +163,8 @@ def lme4(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[s
         pytest.skip("R is not installed: `apt-get install r-base-core r-cran-lme4` as root, then again")
     folder = tmp_path_factory.mktemp("lme4")
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    asked = subprocess.run(["Rscript", "-e", "library(lme4)"], capture_output=True, env=environment, check=False)
+    apart: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "env": environment, "text": True}
+    asked = subprocess.run(["Rscript", "-e", "library(lme4)"], check=False, **apart)
     if asked.returncode:
         pytest.skip("R has no lme4: `apt-get install r-cran-lme4` as root, then again")
     cases = []
@@ -173,9 +175,7 @@ def lme4(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[s
         cases.append(f"{_named(name, slope)}\t{i}.csv\t{formula}")
     (folder / "cases").write_text("\n".join(cases) + "\n")
     (folder / "fit.R").write_text(R)
-    said = subprocess.run(
-        ["Rscript", "fit.R"], cwd=folder, capture_output=True, text=True, env=environment, check=False, timeout=300
-    )
+    said = subprocess.run(["Rscript", "fit.R"], cwd=folder, check=False, timeout=300, **apart)
     assert said.returncode == 0, said.stderr
     found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
     for line in said.stdout.splitlines():
