@@ -80,9 +80,17 @@ def test_people_who_tell_something_else_than_weeks_call_for_caution() -> None:
     assert found["distance", "potato_energy_share"] == "caution"
 
 
+@pytest.fixture
+def only_least_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the mixed model, whose optimiser takes far longer than all that a test asks."""
+    fast = {name: models.MODELS[name] for name in ("ols_cluster", "fixed_effects")}
+    monkeypatch.setattr(models, "MODELS", fast)
+
+
+@pytest.mark.usefixtures("only_least_squares")
 def test_a_small_difference_between_people_and_weeks_is_no_caution_however_sure() -> None:
     # In many weeks people are much alike on average, so that what their averages tell moves the estimate little.
-    frame = told_by_people(silver_frames.modeling(people=300, weeks=30, null_share=0), 0.5, people_sd=0)
+    frame = told_by_people(silver_frames.modeling(people=300, weeks=30, null_share=0, person_sd=0), 0.35, people_sd=0)
     trained = train(frame)
     (told,) = [f for f in stability.findings(trained.coefficients, regressions.of(trained)) if f.model == "ols_cluster"]
     assert told.value is not None
@@ -90,17 +98,17 @@ def test_a_small_difference_between_people_and_weeks_is_no_caution_however_sure(
     assert told.verdict == "pass"
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_under_the_null_the_test_is_not_surprised_more_often_than_it_says(seed: int) -> None:
+@pytest.mark.usefixtures("only_least_squares")
+def test_under_the_null_the_test_is_not_surprised_more_often_than_it_says() -> None:
     values = []
-    for number in range(40):
-        frame = silver_frames.modeling(people=60, seed=1000 * seed + number, null_share=0)
+    for seed in range(60):
+        frame = silver_frames.modeling(people=40, seed=1000 + seed, null_share=0)
         finding = stability.mundlak(regressions.of(train(frame))["ols_cluster"], None)
         assert finding is not None
         assert finding.value is not None
         values.append(finding.value)
-    # Of 40 p-values under 0.25 ten are expected; 20 or more come about once in ten thousand times.
-    assert sum(p < 0.25 for p in values) < 20
+    # Of 60 p-values under 0.25 fifteen are expected; 26 or more come about once in five hundred times.
+    assert sum(p < 0.25 for p in values) < 26
 
 
 def test_models_that_disagree_on_a_direction_call_for_caution() -> None:
