@@ -32,8 +32,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@echo "check: all good"
 
 bench: setup ## measure the pipeline against plain papermill, and the ingest of a million rows against DuckDB
-	@python -m benchmarks.overhead
-	@python -m benchmarks.ingest
+	@python -m benchmarks.overhead; overhead=$$?; python -m benchmarks.ingest && exit $$overhead
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive

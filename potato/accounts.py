@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
 
 from potato import conflicts, schema
 from potato.errors import PotatoError
 from potato.evidence import FileEvidence
-from potato.families import FAMILIES
-from potato.features import Cleaned
 
 File = tuple[str, str]
 """A family and the raw file's name: a file that holds two families is counted once for each."""
+
+Reasons = dict[File, dict[str | None, int]]
+"""Rows of a file by the reason why they are set aside, the kept ones under None."""
 
 COUNTS = pa.schema(
     [("family", pa.string()), ("source_file", pa.string()), ("reason", pa.string()), ("rows", pa.int64())]
@@ -37,7 +40,7 @@ class Accounts:
     days_left_out : person-days that the intake averages leave out because a row of the file is set aside.
     """
 
-    reasons: dict[File, dict[str | None, int]]
+    reasons: Reasons
     distinct: dict[File, int]
     quarantined: dict[File, int]
     flagged: dict[File, dict[str, int]]
@@ -100,36 +103,70 @@ class Accounts:
             )
 
 
-def count(cleaned: Cleaned, quarantined: pa.Table, flagged: dict[File, dict[str, int]]) -> Accounts:
-    """Count the cleaned rows of each file; `flagged` counts the flags, `quarantined` is the quarantine."""
-    reasons: dict[File, dict[str | None, int]] = {}
-    distinct: dict[File, int] = {}
-    for name in FAMILIES:
-        rows: ir.Table = getattr(cleaned, name)
-        by_reason = rows.group_by(["source_file", "reason"]).aggregate(rows=rows.count())
-        for row in by_reason.order_by(["source_file", "reason"]).to_pyarrow().to_pylist():
+def by_reason(families: Mapping[str, ir.Table]) -> Reasons:
+    """Return the cleaned rows of each file by reason, the kept ones under None."""
+    reasons: Reasons = {}
+    for name, rows in families.items():
+        counted = rows.group_by(["source_file", "reason"]).aggregate(rows=rows.count())
+        for row in counted.order_by(["source_file", "reason"]).to_pyarrow().to_pylist():
             reasons.setdefault((name, row["source_file"]), {})[row["reason"]] = row["rows"]
-        by_file = rows.group_by("source_file").aggregate(rows=rows.source_row.nunique())
-        distinct |= {(name, row["source_file"]): row["rows"] for row in by_file.to_pyarrow().to_pylist()}
-    entries = cleaned.nutrition.filter(cleaned.nutrition.reason.isnull())
-    days = conflicts.incomplete_days(cleaned.nutrition).semi_join(entries, ["subject_id", "day_number"])
-    left_out = days.group_by("source_file").aggregate(days=days.count()).to_pyarrow().to_pylist()
+    return reasons
+
+
+def _distinct(rows: ir.Table) -> dict[str, int]:
+    """Return how many different source rows each file has: a bit for each, 32 of them in a number.
+
+    An engine that counts different values keeps each of them, and here nearly all are different.
+    """
+    bit = ibis.literal(1, "int64") << (rows.source_row & 31).cast("int64")
+    blocks = rows.group_by("source_file", block=rows.source_row >> 5).aggregate(seen=bit.bit_or()).to_pyarrow()
+    counts = pa.array(np.bitwise_count(blocks["seen"].to_numpy()), pa.int64())
+    summed = pa.table({"file": blocks["source_file"], "rows": counts}).group_by("file").aggregate([("rows", "sum")])
+    return {row["file"]: row["rows_sum"] for row in summed.to_pylist()}
+
+
+def _days_left_out(nutrition: ir.Table) -> dict[str, int]:
+    entries = nutrition.filter(nutrition.reason.isnull())
+    days = conflicts.incomplete_days(nutrition).semi_join(entries, ["subject_id", "day_number"])
+    counted = days.group_by("source_file").aggregate(days=days.count()).to_pyarrow().to_pylist()
+    return {row["source_file"]: row["days"] for row in counted}
+
+
+def count(
+    families: Mapping[str, ir.Table], reasons: Reasons, quarantined: pa.Table, flagged: dict[File, dict[str, int]]
+) -> Accounts:
+    """Count the cleaned rows of each file.
+
+    `reasons` is the result of `by_reason`, `quarantined` the quarantine; `flagged` counts the flags.
+    """
+    distinct = {(name, file): n for name, rows in families.items() for file, n in _distinct(rows).items()}
+    left_out = _days_left_out(families["nutrition"]) if "nutrition" in _with_reasons(reasons) else {}
     by_place = quarantined.group_by(["family", "source_file"]).aggregate([([], "count_all")]).to_pylist()
     return Accounts(
         reasons=reasons,
         distinct=distinct,
         quarantined={(row["family"], row["source_file"]): row["count_all"] for row in by_place},
         flagged=flagged,
-        days_left_out={("nutrition", row["source_file"]): row["days"] for row in left_out},
+        days_left_out={("nutrition", file): days for file, days in left_out.items()},
     )
 
 
-def quarantine(cleaned: Cleaned) -> pa.Table:
-    """Return schema.QUARANTINE: the rows with a reason, in the order of files and rows."""
+def _with_reasons(reasons: Reasons) -> list[str]:
+    """Return the families of which a row is set aside."""
+    return sorted({family for (family, _), counts in reasons.items() if counts.keys() - {None}})
+
+
+def quarantine(families: Mapping[str, ir.Table], reasons: Reasons) -> pa.Table:
+    """Return schema.QUARANTINE: the rows with a reason, in the order of files and rows.
+
+    `reasons` is the result of `by_reason`: a family without any is not looked through.
+    """
     parts = []
-    for name in FAMILIES:
-        rows: ir.Table = getattr(cleaned, name)
+    for name in _with_reasons(reasons):
+        rows = families[name]
         broken = rows.filter(rows.reason.notnull()).mutate(family=ibis.literal(name))
         parts.append(broken.select(schema.QUARANTINE.names))
+    if not parts:
+        return schema.QUARANTINE.arrow().empty_table()
     every = ibis.union(*parts).order_by(["source_file", "source_row", "family"])
     return every.to_pyarrow().cast(schema.QUARANTINE.arrow())

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from potato import lake, schema
 from potato.design import Sample
+from potato.fits import Fit
 from potato.manifest import Manifest, Verdict
-from potato.results import COEFFICIENTS, GOLD
+from potato.results import COEFFICIENTS, COVARIANCE, GOLD
 from potato.tables import Table
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Results:
     Attributes
     ----------
     frames : the datasets of GOLD by the last part of their name.
+    models : what stands in model.json of each fitted model, with the fit.
+    confidence : coverage of the models' intervals.
     figures, tables : by id.
     numbers : the report's sentences and numbers by part and name.
     pages : which pages the study has data for.
@@ -34,6 +37,8 @@ class Results:
     """
 
     frames: Mapping[str, pd.DataFrame]
+    models: Mapping[str, tuple[Mapping[str, Any], Fit]]
+    confidence: float
     figures: Mapping[str, Figure]
     tables: Mapping[str, Table]
     numbers: Mapping[str, Mapping[str, str]]
@@ -52,6 +57,7 @@ def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdi
         manifest.add_input(f"silver/{name}", lake.input(f"data/silver/{name}"))
     manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
     _write_frames(manifest, results.frames)
+    _write_models(results)
     _trace_coefficients(manifest, results.frames["coefficients"], sample)
     fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
     _write_figures(results.figures, fingerprints)
@@ -69,6 +75,17 @@ def _write_frames(manifest: Manifest, frames: Mapping[str, pd.DataFrame]) -> Non
         path = lake.output(f"data/{dataset.name}.parquet")
         lake.write_file(table, path)
         manifest.add_output(dataset.name, path, table, dataset)
+
+
+def _write_models(results: Results) -> None:
+    """Write each fitted model whole: what it is, all its terms, and their covariance."""
+    for name, (document, fit) in results.models.items():
+        lake.write_json(lake.output(f"data/gold/models/{name}/model.json"), document)
+        terms = fit.coefficients(results.confidence, all_terms=True)
+        for dataset, frame in ((COEFFICIENTS, terms), (COVARIANCE, fit.covariances())):
+            table = pa.Table.from_pandas(frame, schema=dataset.arrow(), preserve_index=False)
+            kind = dataset.name.removeprefix("gold/models/")
+            lake.write_file(table, lake.output(f"data/gold/models/{name}/{kind}.parquet"))
 
 
 def _trace_coefficients(manifest: Manifest, coefficients: pd.DataFrame, sample: Sample) -> None:

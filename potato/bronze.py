@@ -6,11 +6,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from potato import headers, lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
@@ -37,6 +39,7 @@ class CSVLoader:
     files_not_used: list[str] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    _encoding: dict[str, tuple[pa.Table, Future[list[pa.Buffer]]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.settings = settings.load(lake.root(), self.study)
@@ -77,7 +80,20 @@ class CSVLoader:
             parts = [self._laid_out(file) for file in self.files if file.family == family]
             empty = dataset.arrow().empty_table()
             self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+        self._encode()
         return self.tables
+
+    def _encode(self) -> None:
+        """Begin to encode what `save` will write: a contract is evaluated on one core."""
+        pool = ThreadPoolExecutor(1)
+        for family, table in self.tables.items():
+            self._encoding[family] = table, pool.submit(lake.encoded, table)
+        pool.shutdown(wait=False)
+
+    def _encoded(self, family: str) -> list[pa.Buffer]:
+        table, encoding = self._encoding[family]
+        # A table that was put in the place of the one laid out is the one to save.
+        return encoding.result() if table is self.tables[family] else lake.encoded(self.tables[family])
 
     def _laid_out(self, file: RawFile) -> pa.Table:
         mapping = self.settings.study.mapping(file.family)
@@ -89,14 +105,24 @@ class CSVLoader:
         for name, said in _said_by_path(self.settings.raw / file.name, mapping).items():
             columns[name] = pa.repeat(pa.scalar(said), count)
         columns["extra"] = unmapped.as_json(rows, _not_used(file.header, set(used.values())))
-        columns["fault"] = rows["fault"]
+        columns["fault"] = self._with_not_chosen(file, mapping)
         return pa.table(columns)
 
-    def _position(self, file: RawFile, field_: str, name: str) -> int:
+    def _with_not_chosen(self, file: RawFile, mapping: FamilyMapping) -> pa.ChunkedArray:
+        """Return the fault of each row; a whole row that the study's `rows` does not choose has one as well."""
+        faults = file.rows["fault"]
+        for column, texts in mapping.chosen().items() if file.header else ():
+            cells = file.rows[str(self._position(file, column, column, "rows"))]
+            folded = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(cells, "")))
+            other = pc.and_(pc.is_null(faults), pc.invert(pc.is_in(folded, pa.array(texts, pa.string()))))
+            faults = pc.if_else(other, "not_chosen", faults)
+        return faults
+
+    def _position(self, file: RawFile, field_: str, name: str, part: str = "columns") -> int:
         found = headers.positions(file.header, name)
         if len(found) == 1:
             return found[0]
-        where = f"studies/{self.study}.yaml, {file.family}.columns.{field_}"
+        where = f"studies/{self.study}.yaml, {file.family}.{part}.{field_}"
         if found:
             raise PotatoError(
                 f"{file.name} has the column {name!r} more than once.",
@@ -111,7 +137,7 @@ class CSVLoader:
             expected=name,
             found=_listed(file.header),
             nearest=nearest(name, file.header),
-            hint=f"correct {file.family}.columns.{field_} in studies/{self.study}.yaml",
+            hint=f"correct {file.family}.{part}.{field_} in studies/{self.study}.yaml",
         )
 
     def validate_schema(self) -> list[Verdict]:
@@ -132,7 +158,7 @@ class CSVLoader:
 
     def _entry(self, file: RawFile) -> dict[str, Any]:
         mapping = self.settings.study.mapping(file.family)
-        used = {i for name in mapping.columns.values() for i in headers.positions(file.header, name)}
+        used = {i for name in (*mapping.columns.values(), *mapping.rows) for i in headers.positions(file.header, name)}
         return {
             "file": file.name,
             "family": file.family,
@@ -153,7 +179,7 @@ class CSVLoader:
         for family, table in self.tables.items():
             dataset = schema.BRONZE[family]
             path = lake.output(f"data/{dataset.name}")
-            lake.write(table, path)
+            lake.write_parts(self._encoded(family), path)
             manifest.add_output(dataset.name, path, table, dataset)
             names = mapped[family].columns if family in mapped else {}
             manifest.column_lineage[dataset.name] = {

@@ -23,6 +23,7 @@ from potato.families import Family, Field
 from potato.quantities import text
 from potato.study import FamilyMapping, Study, WeightMapping
 
+JUDGED = ("column", "value", "reason", "rule")
 _NO_PLACE = ("impossible_", "future_")  # how the reasons begin of days that can't be
 
 
@@ -95,27 +96,38 @@ def judged(
     `today` is in days since 1970-01-01; a later date is no record, unless the study says how long it collected.
     `simple` are the evidence's plain columns: in them no number is unreadable.
     """
-    rules = _rules(rows, family, mapping, study, today, simple)
-    first = ibis.cases(*((rule.broken.fill_null(False), number) for number, rule in enumerate(rules)), else_=-1)
+    rules = _rules(rows, family, mapping, study, today, simple) if family.name in study.families() else []
+    kept = [name for name in rows.columns if not name.startswith(("raw_", "_")) and name != "fault"]
+    if not rules:
+        # The study has no such rows.
+        return rows.select(*kept, **{name: ibis.null(str) for name in JUDGED})
+    # A rule of which nothing is known is not broken: a null matches no case.
+    first = ibis.cases(*((rule.broken, number) for number, rule in enumerate(rules)), else_=-1)
     rows = rows.mutate(_rule=first.cast("int16"))
 
-    def told(of_rule: Callable[[Rule], str | ir.Value]) -> ir.Value:
-        listed = ibis.cases(*((rows._rule == n, of_rule(rule)) for n, rule in enumerate(rules)), else_=ibis.null(str))
-        return ibis.ifelse(rows._rule < 0, ibis.null(str), listed)
+    def told(of_rule: Callable[[Rule], str]) -> ir.Value:
+        listed = ibis.literal([of_rule(rule) for rule in rules], "array<string>")
+        return ibis.ifelse(rows._rule < 0, ibis.null(str), listed[rows._rule])
 
+    # The text of each column that a rule is about: of a row that is broken as a row there is none to show.
+    shown = dict.fromkeys(rule.column for rule in rules if rule.column != "row")
+    about = [(name, [n for n, rule in enumerate(rules) if rule.column == name]) for name in shown]
+    texts = ibis.cases(*((rows._rule.isin(of_it), rows[f"raw_{name}"]) for name, of_it in about), else_=ibis.null(str))
     # A day that can't be has no place in time: it must not stretch the person's study.
     displaced = [n for n, rule in enumerate(rules) if rule.column == "row" or rule.reason.startswith(_NO_PLACE)]
-    rows = rows.mutate(
-        day_number=ibis.ifelse(reduce(or_, (rows._rule == n for n in displaced)), ibis.null("int32"), rows.day_number)
-    )
-    kept = [name for name in rows.columns if not name.startswith(("raw_", "_")) and name != "fault"]
+    rows = rows.mutate(day_number=ibis.ifelse(rows._rule.isin(displaced), ibis.null("int32"), rows.day_number))
     return rows.select(
         *kept,
         column=told(lambda rule: rule.column),
-        value=told(lambda rule: ibis.null(str) if rule.column == "row" else rows[f"raw_{rule.column}"]),
+        value=ibis.ifelse(rows._rule < 0, ibis.null(str), texts),
         reason=told(lambda rule: rule.reason),
         rule=told(lambda rule: rule.rule),
     )
+
+
+def is_whole(rows: ir.Table) -> ir.BooleanValue:
+    """Return whether a cleaned row has its cells in their places, usable or not."""
+    return rows.reason.isnull() | ~rows.reason.isin(list(reasons.FAULTS))
 
 
 def remarks(

@@ -50,6 +50,7 @@ class Sample:
     frame : rows sorted by subject_id and study_week, index 0..n-1.
     covariates : columns whose effects are reported, all of them varying in `frame`.
     controls : columns that enter as one indicator per level, all of them with two levels or more.
+    numeric_controls : columns that enter as they are, all of them varying.
     n_rows : subject-weeks with an outcome, before any row was dropped.
     missing : rows dropped, by the column that was null (a row counts once for each null column).
     findings : what was left out and why.
@@ -62,6 +63,7 @@ class Sample:
     n_rows: int
     missing: dict[str, int]
     findings: tuple[Finding, ...] = ()
+    numeric_controls: tuple[str, ...] = ()
 
     @property
     def n_obs(self) -> int:
@@ -78,7 +80,7 @@ class Sample:
     @property
     def formula(self) -> str:
         """Return the regression as a formula, for people."""
-        terms = [*self.covariates, *(f"C({control})" for control in self.controls)]
+        terms = [*self.covariates, *(f"C({control})" for control in self.controls), *self.numeric_controls]
         return f"{self.outcome} ~ {' + '.join(terms) or '1'}"
 
     def within(self) -> Sample:
@@ -90,47 +92,65 @@ class Sample:
         return replace(self, frame=frame, controls=tuple(varying))
 
 
-def sample(frame: pd.DataFrame, outcome: str, covariates: Sequence[str], controls: Sequence[str]) -> Sample:
+def sample(
+    frame: pd.DataFrame,
+    outcome: str,
+    covariates: Sequence[str],
+    controls: Sequence[str] = (),
+    numeric_controls: Sequence[str] = (),
+    *,
+    subject: str = "subject_id",
+    time: str | None = None,
+) -> Sample:
     """Return the rows and terms that can be modelled, with a finding for each that can't.
 
     Parameters
     ----------
-    frame : the modelling dataset: one row for each subject_id and study_week.
+    frame : the modelling dataset, or any frame with several rows a subject.
     outcome : the column to explain.
-    covariates : numeric columns; a row that lacks one is dropped and counted.
+    covariates : numeric columns whose effects are reported.
     controls : categorical columns; a null is a level of its own, a column with one level is dropped.
+    numeric_controls : numeric columns that are held equal and not reported.
+    subject, time : columns that say whose a row is and when, which the sample has as subject_id and study_week;
+        without `time`, study_week tells, and rows of a frame without it are taken in the order in which they stand.
+
+    A row that lacks outcome or subject is no observation. One that lacks a covariate or a numeric control,
+    or has it infinite, is dropped and counted.
     """
     findings: list[Finding] = []
-    rows = frame.dropna(subset=[outcome])
+    who = frame[subject]
+    time = time or ("study_week" if "study_week" in frame else None)
+    when = frame[time] if time else frame.groupby(subject).cumcount() + 1
+    frame = frame.assign(subject_id=who, study_week=when)
+    numeric = list(dict.fromkeys([outcome, *(c for c in [*covariates, *numeric_controls] if c in frame)]))
+    frame[numeric] = frame[numeric].astype(float).replace([np.inf, -np.inf], np.nan)
+    rows = frame.dropna(subset=[outcome, "subject_id"])
     recorded = [c for c in covariates if c in rows and rows[c].notna().any()]
     for name in covariates if recorded else ():
         if name not in recorded:
             text = f"{words.term(name).label} was never recorded: the models leave it out."
             findings.append(Finding("covariate_recorded", "all", "caution", text))
-    missing = {name: int(rows[name].isna().sum()) for name in recorded if rows[name].isna().any()}
-    kept = rows.dropna(subset=recorded).sort_values(["subject_id", "study_week"]).reset_index(drop=True)
+    held = [c for c in numeric_controls if c in rows and rows[c].notna().any()]
+    needed = [*recorded, *held]
+    missing = {name: int(rows[name].isna().sum()) for name in needed if rows[name].isna().any()}
+    kept = rows.dropna(subset=needed).sort_values(["subject_id", "study_week"], kind="stable").reset_index(drop=True)
     varying = [c for c in recorded if kept[c].nunique() > 1]
     for name in recorded if len(kept) else ():
         if name not in varying:
             text = f"{words.term(name).label} is the same in every week: it explains nothing."
             findings.append(Finding("covariate_varies", "all", "caution", text))
-    used = []
-    for name in controls:
-        levels = kept[name].nunique(dropna=False) if name in kept else 0
-        if levels > 1:
-            used.append(name)
-        else:
-            findings.append(
-                Finding(
-                    "control_varies",
-                    "all",
-                    "pass",
-                    f"This study has a single {name.replace('_', ' ')}, so there is nothing to adjust for.",
-                    float(levels),
-                    2.0,
-                )
-            )
-    return Sample(kept, outcome, tuple(varying), tuple(used), len(rows), missing, tuple(findings))
+    with_levels, levels = _varying(kept, controls)
+    numbers, values = _varying(kept, numeric_controls)
+    for name, n in (levels | values).items():
+        text = f"This study has a single {name.replace('_', ' ')}, so there is nothing to adjust for."
+        findings.append(Finding("control_varies", "all", "pass", text, float(n), 2.0))
+    return Sample(kept, outcome, tuple(varying), with_levels, len(rows), missing, tuple(findings), numbers)
+
+
+def _varying(frame: pd.DataFrame, names: Sequence[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the controls that take two values or more, and how many values each of the others takes."""
+    n = {name: int(frame[name].nunique(dropna=False)) if name in frame else 0 for name in names}
+    return tuple(name for name in names if n[name] > 1), {name: k for name, k in n.items() if k < 2}
 
 
 @dataclass(frozen=True)
@@ -179,9 +199,9 @@ def demeaned(sample: Sample, model: str) -> Design:
 
 
 def _columns(sample: Sample) -> tuple[Array, list[str]]:
-    """Return covariates and indicators as columns; the first level in sorted order is the reference."""
-    columns = [sample.frame[name].to_numpy(float) for name in sample.covariates]
-    names = list(sample.covariates)
+    """Return covariates, numeric controls and indicators; the first level in sorted order is the reference."""
+    names = [*sample.covariates, *sample.numeric_controls]
+    columns = [sample.frame[name].to_numpy(float) for name in names]
     for control in sample.controls:
         values = sample.frame[control].astype(object).where(sample.frame[control].notna(), "not stated")
         for level in sorted(values.unique(), key=lambda v: (isinstance(v, str), v))[1:]:
@@ -212,23 +232,31 @@ def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Arr
         return Design(y, x, tuple(names), subjects, (), ())
     norms = np.linalg.norm(scaled, axis=0)
     unit = scaled / np.where(norms > 0, norms, 1.0)
-    _, values, right = svd(unit, full_matrices=True)
-    rank = int((values > _RANK_TOLERANCE * values[0] * max(unit.shape)).sum()) if values[0] > 0 else 0
+    # The triangle has the design's singular values and null space, and is small.
+    triangle, pivots = qr(unit, mode="r", pivoting=True)
+    _, values, right = svd(triangle[: len(names)][:, np.argsort(pivots)], full_matrices=True)
+    rank = int((values > _RANK_TOLERANCE * values[0] * len(names)).sum()) if values[0] > 0 else 0
     loading = np.abs(right[rank:]).max(axis=0) if rank < len(names) else np.zeros(len(names))
     moved = {name for name, weight in zip(names, loading, strict=True) if weight > _LOADING_TOLERANCE}
     empty = {name for name, norm in zip(names, norms, strict=True) if norm == 0}
     findings = []
     for name in sample.covariates:
         if name in empty:
-            text = f"{name} does not vary within any person: a comparison of a person with themselves can't see it."
+            label = words.term(name).label
+            text = f"{label} does not vary within any person: a comparison of a person with themselves can't see it."
             findings.append(Finding("varies_within_people", model, "caution", text))
         elif name in moved:
-            others = " and ".join(sorted(moved - {name} - empty)) or "the other columns"
-            text = f"{name} can't be told apart from {others}: its estimate is left out."
+            text = f"{words.term(name).label} can't be told apart from {_spoken(moved - {name} - empty)}: its estimate"
+            text += " is left out."
             findings.append(Finding("collinearity", model, "caution", text))
     if rank < len(names):
-        pivots = qr(unit, mode="r", pivoting=True)[-1]
         keep = sorted(pivots[:rank])
         x, names = x[:, keep], [names[i] for i in keep]
     estimable = tuple(c for c in sample.covariates if c not in moved)
     return Design(y, x, tuple(names), subjects, estimable, tuple(findings))
+
+
+def _spoken(names: set[str]) -> str:
+    """Return columns of a design for a reader, the levels of a control as one."""
+    spoken = sorted({words.term(name.split("[")[0]).label.lower() for name in names - {INTERCEPT}})
+    return words.listed(spoken) or "the intercept"

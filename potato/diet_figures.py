@@ -1,18 +1,16 @@
-"""Figures of intake and of the models: what was eaten, dose and response, estimates side by side."""
+"""Figures of intake: what was eaten week by week and day by day, and what weight did after it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from textwrap import wrap
+from collections.abc import Sequence
 
 import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, SOFT, Figure, look, scales, signed, weeks, zero_line
+from potato.figures import INK, Figure, look, scales, signed, weeks, zero_line
 
 _BINS = 6
-_TRUTH = "#D55E00"
 
 
 def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequence[str]) -> Figure:
@@ -98,73 +96,6 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         "silver/modeling_dataset",
         plot,
     )
-
-
-def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Figure:
-    """Draw the models' estimates with their intervals, a panel a covariate, and the truth if known."""
-    terms = [words.term(name) for name in dict.fromkeys(coefficients["term"])]
-    room = 56 // max(len(terms), 1)
-    panel = {t.name: "\n".join([*wrap(t.label, room), *wrap(t.step_short, room)]) for t in terms}
-    order = [words.MODELS.get(m, m) for m in dict.fromkeys(coefficients["model"])]
-    step = coefficients["term"].map({t.name: t.step for t in terms})
-    data = coefficients.assign(
-        panel=pd.Categorical(coefficients["term"].map(panel), list(panel.values())),
-        shown=pd.Categorical(coefficients["model"].map(lambda m: words.MODELS.get(m, m)), order[::-1]),
-        **{name: coefficients[name] * step for name in ("estimate", "conf_low", "conf_high")},
-    )
-    known = pd.DataFrame(
-        [(panel[t.name], truth[t.name] * t.step) for t in terms if t.name in truth],
-        columns=["panel", "truth"],
-    )
-    known["panel"] = pd.Categorical(known["panel"], list(panel.values()))
-    marks = (
-        [p9.geom_vline(p9.aes(xintercept="truth"), known, color=_TRUTH, linetype="dashed", size=0.9)]
-        if len(known)
-        else []
-    )
-    plot = (
-        p9.ggplot(data, p9.aes("estimate", "shown"))
-        + p9.geom_vline(xintercept=0, color=SOFT, size=0.5)
-        + marks
-        + p9.geom_errorbarh(p9.aes(xmin="conf_low", xmax="conf_high"), height=0.12, color=INK, size=0.8)
-        + p9.geom_point(p9.aes(shape="shown"), size=3, color="#0072B2")
-        + p9.facet_wrap("panel", scales="free_x", nrow=1)
-        + p9.scale_shape_manual(values=dict(zip(order, ("o", "s", "D"), strict=False)))
-        + p9.scale_x_continuous(labels=signed, breaks=_few_breaks)
-        + p9.labs(x="Effect on next week's weight change, kg", y="")
-        + look(
-            legend_position="none",
-            panel_spacing_x=0.03,
-            strip_text=p9.element_text(size=10, weight="bold", ha="center"),
-        )
-    )
-    told = "; ".join(
-        f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
-        f" ({words.interval(r.conf_low, r.conf_high, '+.3f')})"
-        for r in words.rows(data)
-    )
-    beside = " The dashed line is the effect that the simulation was made with." if len(known) else ""
-    return Figure(
-        "forest",
-        "models",
-        "What each model estimates",
-        f"Estimates with {confidence:.0%} intervals, for a step of each covariate that somebody could take."
-        f" Left of zero goes with losing more.{beside}",
-        f"Points with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')},"
-        f" kg per week. {told}.",
-        "gold/models/coefficients",
-        plot,
-        height=3.5,
-    )
-
-
-def _few_breaks(limits: tuple[float, float]) -> list[float]:
-    """Return zero and one round number on each side that the panel has room for."""
-    low, high = limits
-    reach = max(abs(low), abs(high))
-    unit = 10.0 ** len(str(int(1 / reach))) if reach < 1 else 1.0
-    round_step = next((s / unit for s in (5, 2, 1, 0.5, 0.2, 0.1) if s / unit <= 0.8 * reach), reach)
-    return [b for b in (-round_step, 0.0, round_step) if low <= b <= high]
 
 
 def _spread(values: pd.Series[float]) -> str:

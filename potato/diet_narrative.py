@@ -8,19 +8,20 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from potato import food, words
+from potato import bootstrap, food, words
 from potato.design import Sample
-from potato.models import CORRECTION, Training
+from potato.models import CORRECTION, CORRECTIONS, Training
 from potato.narrative import cautions, conditions, recorded
 from potato.settings import Settings
 
-PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster")
+PRIMARY = ("fixed_effects", "mixed_effects", "ols_cluster", "n_of_1")
 
 
 _COMPARISON = {
     "fixed_effects": "Comparing each person's weeks with their own other weeks",
     "mixed_effects": "Allowing for people's different usual changes",
     "ols_cluster": "Comparing all person-weeks",
+    "n_of_1": "Comparing the weeks of one person, with a straight trend over time taken off",
 }
 
 
@@ -44,17 +45,24 @@ def diet(
             else [NO_INTAKE]
         )
         return " ".join([*why, conditions(slopes)]).strip()
-    model = next(name for name in PRIMARY if name in training.fits)
+    model = primary(training)
     rows = table[table["model"] == model]
     parts = [_effect(row, confidence) for row in words.rows(rows)]
-    text = f"{_COMPARISON[model]}, {'; '.join(parts)}. {_agreement(table)}"
+    text = f"{_COMPARISON[model]}, {'; '.join(parts)}. {_agreement(table)}".strip()
     known = rows[rows["term"].isin(list(truth))]
     if len(known):
         held = sum(r.conf_low <= truth[r.term] <= r.conf_high for r in words.rows(known))
         some = f"{words.spelled(held).capitalize()} of the {words.spelled(len(known))}"
         which = "All" if held == len(known) else some
         text += f" {which} effects that the simulation was made with lie inside these intervals."
+    if model == "n_of_1":
+        text += " They hold for this person and these weeks, and say nothing about anyone else."
     return f"{text} These are associations in self-tracked data; they do not show what caused what."
+
+
+def primary(training: Training) -> str:
+    """Return the name of the model that the report's answer rests on."""
+    return next(name for name in PRIMARY if name in training.fits)
 
 
 _TYPICAL = {
@@ -118,37 +126,57 @@ def dose(sample: Sample) -> dict[str, str]:
     }
 
 
-def models(training: Training, gate: str) -> dict[str, str]:
-    """Return models.*; every text is empty in a study without models."""
-    names = ("sentence", "formula", "n_obs", "n_subjects", "dropped_sentence", "correction")
+def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence: float) -> dict[str, str]:
+    """Return models.*; every text is empty in a study without models.
+
+    `alone` and `several` are empty or not: pages ask them whether the model is that of one person, or which compare
+    people.
+    """
+    names = (
+        "sentence",
+        "formula",
+        "n_obs",
+        "n_subjects",
+        "dropped_sentence",
+        "correction",
+        "bootstrap",
+        "bootstrapping",
+    )
     sample = training.sample
     if training.coefficients.empty:
-        return dict.fromkeys(names, "")
+        return dict.fromkeys((*names, "alone", "several"), "")
+    alone = "n_of_1" in training.fits
     n = len(training.fits)
+    unit = "week" if alone else "person-week"
     fitted = (
         f"{words.spelled(n).capitalize()} {'model' if n == 1 else 'models'} {'was' if n == 1 else 'were'}"
-        f" fitted to {words.count(sample.n_obs, 'person-week')} of"
+        f" fitted to {words.count(sample.n_obs, unit)} of"
     )
     dropped = (
-        f"Of {sample.n_rows:,} person-weeks with a weight change, {sample.n_dropped:,} were left out because"
-        " intake was missing."
+        f"Of {words.count(sample.n_rows, unit)} with a weight change, {sample.n_dropped:,}"
+        f" {'was' if sample.n_dropped == 1 else 'were'} left out because intake was missing."
         if sample.n_dropped
-        else "No person-week with a weight change had to be left out."
+        else f"No {unit} with a weight change had to be left out."
     )
     if "fixed_effects" in training.fits:
         within = training.fits["fixed_effects"]
         dropped += (
             f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} of"
-            f" {within.n_subjects:,}"
+            f" {within.n_subjects:,} people."
         )
-        dropped += " people."
+    who = "one person" if alone else words.people(sample.n_subjects)
+    told = f"{fitted} {who}. {_agreement(training.coefficients)}".strip()
     return {
-        "sentence": f"{fitted} {words.people(sample.n_subjects)}. {_agreement(training.coefficients)} {gate}",
+        "sentence": f"{told} {gate}",
         "formula": sample.formula,
         "n_obs": f"{sample.n_obs:,}",
         "n_subjects": f"{sample.n_subjects:,}",
         "dropped_sentence": dropped,
-        "correction": CORRECTION,
+        "correction": CORRECTIONS["n_of_1"] if alone else CORRECTION,
+        "bootstrap": bootstrap.sentence(bootstrapped, training.coefficients, confidence),
+        "bootstrapping": "" if alone else bootstrap.CORRECTION,
+        "alone": "yes" if alone else "",
+        "several": "" if alone else "yes",
     }
 
 
@@ -190,6 +218,8 @@ def _effect(row: Any, confidence: float) -> str:
 
 def _agreement(table: pd.DataFrame) -> str:
     by_term = table.groupby("term", sort=False)["estimate"]
+    if table["model"].eq("n_of_1").all():
+        return ""
     compared = [t for t, v in by_term if len(v) > 1]
     if not compared:
         return "There is no second model to compare with."

@@ -106,6 +106,45 @@ def coefficients(table: pd.DataFrame, confidence: float, truth: Mapping[str, flo
     )
 
 
+def bootstrap(table: pd.DataFrame, coefficients: pd.DataFrame, confidence: float) -> Table:
+    """Show the wild cluster bootstrap's intervals beside those of the models."""
+    both = table.merge(coefficients, on=["model", "term"], suffixes=("", "_clustered"))
+    terms = both["term"].map(words.term)
+    step = terms.map(lambda t: t.step).astype(float)
+    frame = pd.DataFrame(
+        {
+            "model": both["model"].map(lambda m: words.MODELS.get(m, m)),
+            "term": terms.map(lambda t: f"{t.label}, {t.step_short}"),
+            "estimate": both["estimate"] * step,
+            "low": both["conf_low"] * step,
+            "high": both["conf_high"] * step,
+            "p_value": both["p_value"],
+            "clustered_low": both["conf_low_clustered"] * step,
+            "clustered_high": both["conf_high_clustered"] * step,
+            "draws": both["draws"],
+        }
+    )
+    columns = (
+        Column("model", "Model"),
+        Column("term", "Covariate"),
+        Column("estimate", "Estimate", "+.3f", "kg per week"),
+        Column("low", "From", "+.3f"),
+        Column("high", "To", "+.3f"),
+        Column("p_value", "p", "p"),
+        Column("clustered_low", "From, as in the model", "+.3f"),
+        Column("clustered_high", "To, as in the model", "+.3f"),
+        Column("draws", "Sets of weights", ",d"),
+    )
+    caption = (
+        "Wild cluster bootstrap of the clustered models. “From” and “to” are the ends of its"
+        f" {confidence:.0%} interval, beside those of the model's own."
+    )
+    if frame[["low", "high"]].isna().any(axis=None):
+        caption += " A dash stands where the interval has no end: so few people can rule nothing out on that side."
+    title, dataset = "Intervals for few people", "gold/models/bootstrap"
+    return build("bootstrap", "models", title, caption, dataset, columns, frame)
+
+
 def associations(table: pd.DataFrame) -> Table:
     """Show the rank tests, each with its reading."""
     names = {"spearman": "Spearman", "mann_whitney": "Mann-Whitney"}

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import or_
 
 import ibis
 import ibis.expr.types as ir
 
-from potato import orders, plain, quantities, reasons
-from potato.families import FAMILIES, Family
+from potato import decimals, orders, plain, quantities, reasons
+from potato.families import FAMILIES
 from potato.orders import Row, fetch
 from potato.quantities import UNDECIDED, one_of
-from potato.study import FamilyMapping, Study, WeightMapping
+from potato.study import Study, WeightMapping
 from potato.units import KG_BELOW, KG_PER_LB, LB_ABOVE, MOST_CHANGE, WEIGHT_UNITS
-
-_THREE_DIGITS = r"^\s*[-+]?[1-9]\d{0,2}\.\d{3}\b"
-_DECIMALS = r"^\s*[-+~]?(\d*\.(\d{1,2}|\d{4,})|0*\.\d+|(0|[1-9]\d{3})\d*\.\d+)\b"
-_OVER_99 = r"^\s*[-+]?[1-9]\d{2,}\s*([A-Za-z].*)?$"
 
 _BODY = (25.0, 700.0)  # of kg or lb: what lies outside is mistyped and tells nothing of a unit
 
@@ -101,133 +95,21 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
     for name, mapping in study.families().items():
         table = bronze[name].filter(bronze[name].fault.isnull())
         simple = plain.columns(bronze[name], FAMILIES[name], mapping)
-        decimals = _decimals(table, FAMILIES[name], mapping, simple)
+        marks = decimals.of_files(table, FAMILIES[name], mapping, simple)
         # Where a comma may mark the decimals, a point may not.
-        pointed = all(mark == "." for mark, _ in decimals.values())
-        plains[name] = simple if pointed else simple.difference(_numeric(FAMILIES[name], mapping))
+        pointed = all(mark == "." for mark, _ in marks.values())
+        plains[name] = simple if pointed else simple.difference(decimals.numeric(FAMILIES[name], mapping))
         told: dict[str, orders.Told] = {}
         if "date" in mapping.columns:
-            told = orders.of_files(table, decimals, study.date_order, name, plain="date" in simple)
+            told = orders.of_files(table, marks, study.date_order, name, plain="date" in simple)
         no_dates = orders.Told(None, reasons.DAY_NUMBERS)
-        for source_file in sorted(decimals):
+        for source_file in sorted(marks):
             of_dates = told.get(source_file, no_dates)
-            mark, because = decimals[source_file]
+            mark, because = marks[source_file]
             files.append(FileEvidence(name, source_file, of_dates.order, of_dates.why, mark, because, of_dates.doubted))
     of_files = Evidence(files, [], plains)
     weights = bronze["weight"].filter(bronze["weight"].fault.isnull())
     return replace(of_files, units=_units(weights, study.weight, of_files))
-
-
-def _numeric(family: Family, mapping: FamilyMapping) -> list[str]:
-    return [f.name for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
-
-
-def _decimals(
-    table: ir.Table, family: Family, mapping: FamilyMapping, simple: frozenset[str]
-) -> dict[str, tuple[str | None, str]]:
-    """Return for each file its decimal mark and the sentence that says why; `simple` are columns without commas."""
-    names = _numeric(family, mapping)
-    if simple.issuperset(names):
-        files = fetch(table.select("source_file").distinct())
-        why = "no number has a comma" if names else "no column of numbers is used"
-        stated = (mapping.decimal, "stated in the study file") if mapping.decimal and names else None
-        told: dict[str, tuple[str | None, str]] = {row["source_file"]: stated or (".", why) for row in files}
-        return told if mapping.decimal else {**told, **_maybe_thousands(table, names)}
-    totals = table.group_by("source_file").aggregate(
-        # Most files have no comma in a number: nothing else has to be looked at.
-        odd=_any([_may_have_comma(table[name]) for name in names if name not in simple]).any(),
-    )
-    listed = fetch(totals)
-    if mapping.decimal:
-        return {row["source_file"]: (mapping.decimal, "stated in the study file") for row in listed}
-    odd = [row["source_file"] for row in listed if row["odd"]]
-    counted = _counted_marks(table, names, odd) if odd else {}
-    found: dict[str, tuple[str | None, str]] = {}
-    for row in listed:
-        if row["source_file"] in counted:
-            found[row["source_file"]] = _mark(counted[row["source_file"]])
-        else:
-            found[row["source_file"]] = (".", "no number has a comma")
-    pointed = [name for name, (mark, _) in found.items() if mark == "."]
-    thousands = _maybe_thousands(table, names)
-    return found | {name: told for name, told in thousands.items() if name in pointed}
-
-
-def _maybe_thousands(table: ir.Table, names: list[str]) -> dict[str, tuple[None, str]]:
-    """Return the files whose points may set thousands apart: three digits after each, beside whole numbers over 99.
-
-    1.850 beside 950 is 1850 as well as 1.85.
-    """
-    if not names:
-        return {}
-    # In most files a glance finds one or two decimals; words such as n.a. sort after the digits.
-    some = [table[name] for name in names]
-    clear = _any([(text < ":") & (text.like("%._") | text.like("%.__")) for text in some])
-    pointed = _any([text.contains(".") for text in some])
-    looked = table.group_by("source_file").aggregate(clear=clear.any(), pointed=pointed.any())
-    files = [row["source_file"] for row in fetch(looked) if row["pointed"] and not row["clear"]]
-    if not files:
-        return {}
-    table = table.filter(table.source_file.isin(files))
-    texts = [table[name] for name in names]
-    alike = [ibis.ifelse(text.re_search(_THREE_DIGITS), text, ibis.null(str)) for text in texts]
-    found = table.group_by("source_file").aggregate(
-        clear=_any([text.re_search(_DECIMALS) for text in texts]).any(),
-        whole=_any([text.re_search(_OVER_99) for text in texts]).any(),
-        example=ibis.coalesce(*alike).min(),
-    )
-    return {
-        row["source_file"]: (None, f"decimals or thousands, nothing tells which: such as {row['example'].strip()[:40]}")
-        for row in fetch(found)
-        if row["example"] and row["whole"] and not row["clear"]
-    }
-
-
-def _any(values: list[ir.BooleanValue]) -> ir.BooleanValue:
-    return reduce(or_, values, ibis.literal(False)).fill_null(False)
-
-
-def _may_have_comma(column: ir.StringValue) -> ir.BooleanValue:
-    return (column.contains(",") | column.like("%.%.%")).fill_null(False)
-
-
-def _counted_marks(table: ir.Table, names: list[str], files: list[str]) -> dict[str, Row]:
-    """Return for each of `files` how many numbers read in one way alone, how many in both, and an example of each."""
-    some = table.filter(table.source_file.isin(files))
-    marked = [
-        some.select("source_file", raw=some[name]).filter(lambda t: t.raw.contains(",") | t.raw.contains("."))
-        for name in names
-    ]
-    texts = reduce(lambda a, b: a.union(b), marked).group_by(["source_file", "raw"]).aggregate(n=lambda t: t.count())
-    texts = texts.mutate(core=quantities.core(texts.raw))
-    point, comma = quantities.readings(texts.core)
-    kind = ibis.cases(
-        (point.notnull() & comma.isnull(), "point"),
-        (comma.notnull() & point.isnull(), "comma"),
-        (comma.notnull() & (point != comma), "either"),
-        else_=ibis.null(str),
-    )
-    kinds = texts.mutate(kind=kind).filter(lambda t: t.kind.notnull()).group_by(["source_file", "kind"])
-    counts: dict[str, Row] = {name: {} for name in files}
-    for row in fetch(kinds.aggregate(n=lambda t: t.n.sum(), example=lambda t: t.raw.min())):
-        counts[row["source_file"]][row["kind"]] = row
-    return counts
-
-
-def _mark(kinds: Row) -> tuple[str | None, str]:
-    def shown(kind: str) -> str:
-        return f"{kinds[kind]['n']:,} such as {kinds[kind]['example'].strip()[:40]}"
-
-    if "point" in kinds and "comma" in kinds:
-        both = f"decimal points ({shown('point')}) and decimal commas ({shown('comma')})"
-        return None, f"{both}: only numbers that read in one way are read"
-    if "point" in kinds:
-        return ".", f"decimal points or thousands with commas: {shown('point')}"
-    if "comma" in kinds:
-        return ",", f"decimal commas or thousands with points: {shown('comma')}"
-    if "either" in kinds:
-        return None, f"decimals or thousands, nothing tells which: {shown('either')}"
-    return ".", "all numbers are whole"
 
 
 def stated_unit(table: ir.Table) -> ir.StringValue:
@@ -265,11 +147,11 @@ def _units(table: ir.Table, mapping: WeightMapping, known: Evidence) -> list[Uni
     tell counts only where MOST_CHANGE holds among the unstated values, and between them and the stated ones.
     """
     simple = known.simple("weight")
-    decimals = known.decimals("weight")
-    table = quantities.taken_apart(table, {"weight"} - simple, decimals)
+    marks = known.decimals("weight")
+    table = quantities.taken_apart(table, {"weight"} - simple, marks)
     rows = table.select(
         subject_id=quantities.text(table.subject_id, plain="subject_id" in simple),
-        value=quantities.weight(table, decimals),
+        value=quantities.weight(table, marks),
         stated=stated_unit(table),
     )
     rows = rows.filter(rows.subject_id.notnull())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from potato import conflicts, food, schema
+from potato import cleaning, conflicts, food, schema
 from potato.settings import SilverSettings
 
 _KEY = ["subject_id", "study_week"]
@@ -53,7 +53,9 @@ def subject_weeks(cleaned: Cleaned) -> ir.Table:
     span = days.group_by("subject_id").aggregate(first_day=days.day_number.min(), last=days.day_number.max())
     weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest().cast("int32"))
     weight = cleaned.weight.filter(cleaned.weight.day_number.notnull())
-    groups = weight.group_by("subject_id").aggregate(group=lambda t: t.group.min())
+    # A row of enrolment has no day and may be the only one that says the group.
+    whole = cleaned.weight.filter(cleaning.is_whole(cleaned.weight))
+    groups = whole.group_by("subject_id").aggregate(group=lambda t: t.group.min())
     dated = weight.join(cleaned.first_days(), "subject_id")
     dated = dated.mutate(study_week=_week(dated.day_number - dated.first_day))
     conditions = dated.group_by(_KEY).aggregate(low=dated.condition.min(), high=dated.condition.max())
@@ -73,17 +75,22 @@ def _names(food: ir.StringValue, words: tuple[str, ...]) -> ir.BooleanValue:
     return food.lower().re_search(r"(^|[^a-z])(" + "|".join(words) + r")s?([^a-z]|$)")
 
 
-def weekly_features(cleaned: Cleaned) -> ir.Table:
-    """Return what each person ate in each study week; a week without a diary keeps its nulls.
-
-    A day of which an entry with a value was set aside counts as not logged: its sums would be too small.
-    """
+def _named_entries(cleaned: Cleaned) -> ir.Table:
+    """Return the usable diary entries with a column for each kind of food; days that lost an entry are left out."""
     incomplete = conflicts.incomplete_days(cleaned.nutrition)
     entries = cleaned.kept("nutrition").anti_join(incomplete, ["subject_id", "day_number"])
     # The same foods come again and again: each is looked at once.
     foods = entries.select(named_food=ibis.coalesce(entries.food, "")).distinct()
     foods = foods.mutate(**{c: _names(foods.named_food, words) for c, words in food.CATEGORIES.items()})
-    entries = entries.join(foods, ibis.coalesce(entries.food, "") == foods.named_food)
+    return entries.join(foods, ibis.coalesce(entries.food, "") == foods.named_food)
+
+
+def weekly_features(cleaned: Cleaned) -> ir.Table:
+    """Return what each person ate in each study week; a week without a diary keeps its nulls.
+
+    A day of which an entry with a value was set aside counts as not logged: its sums would be too small.
+    """
+    entries = _named_entries(cleaned)
     named = {category: entries[category] for category in food.CATEGORIES}
     counted = ["potato_energy", *(f"entries_{category}" for category in named)]
     eaten = entries.group_by(_KEY).aggregate(
@@ -122,6 +129,38 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
         potato_energy_share=joined.potato_energy / energy,
         **{f"entries_{category}": joined[f"entries_{category}"] for category in named},
     ).order_by(_KEY)
+
+
+def study_days(cleaned: Cleaned) -> ir.Table:
+    """Return each day that a person recorded anything usable on: how often weighed, and what the diary says.
+
+    A day of which an entry with a value was set aside counts as not logged, as in the weekly features.
+    """
+    key = ["subject_id", "day_index"]
+    entries = _named_entries(cleaned)
+    eaten = entries.group_by(key).aggregate(
+        entries=entries.source_row.count().cast("int32"),
+        energy_kcal=entries.energy_kcal.sum(),
+        potato=ibis.ifelse(entries.potato, entries.energy_kcal, 0.0).sum(),
+        foods=entries.food.strip().nullif("").count(),
+    )
+    mornings = cleaned.kept("weight")
+    weighed = mornings.group_by(key).aggregate(n_weights=mornings.weight_kg.count().cast("int32"))
+    both = eaten.outer_join(weighed, key)
+    both = both.mutate(
+        subject_id=ibis.coalesce(both.subject_id, both.subject_id_right),
+        day_index=ibis.coalesce(both.day_index, both.day_index_right),
+    )
+    share = ibis.ifelse(both.foods > 0, both.potato / both.energy_kcal.nullif(0.0), ibis.null("float64"))
+    return both.select(
+        "subject_id",
+        study_day=(both.day_index + 1).cast("int32"),
+        study_week=_week(both.day_index),
+        n_weights=both.n_weights.fill_null(0),
+        entries=both.entries.fill_null(0),
+        energy_kcal=both.energy_kcal,
+        potato_energy_share=share,
+    ).order_by(["subject_id", "study_day"])
 
 
 def subject_trajectories(cleaned: Cleaned) -> ir.Table:

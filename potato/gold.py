@@ -11,6 +11,7 @@ from potato import (
     artifacts,
     associations,
     attrition_narrative,
+    bootstrap,
     diet_narrative,
     diet_tables,
     food,
@@ -91,11 +92,12 @@ class ModelingPipeline:
         """Fit the three models and the rank tests; return the estimates as the report shows them."""
         options, frame = self.options, self.frames["modeling_dataset"]
         self.training = self._train(frame)
+        self.bootstrap = bootstrap.table(self.training, options.confidence, options.seed)
         self.compared = self._without_jumps()
         foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
         between = associations.mann_whitney(self.people, "change_kg", self.groups)
-        within = associations.spearman(eaten, options.outcome, [*options.covariates, *foods])
+        within = associations.spearman(eaten, options.terms.outcome, [*options.covariates, *foods])
         self.associations = pd.DataFrame(
             [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
         )
@@ -105,9 +107,11 @@ class ModelingPipeline:
         options = self.options
         return models.train(
             frame,
-            outcome=options.outcome,
+            outcome=options.terms.outcome,
             covariates=options.covariates,
-            controls=options.controls,
+            controls=options.terms.controls,
+            numeric_controls=options.terms.numeric_controls,
+            random_slope=options.random_slope,
             confidence=options.confidence,
             min_subjects=options.min_subjects,
         )
@@ -159,25 +163,39 @@ class ModelingPipeline:
         if slopes is not None and self.slopes is not None and len(self.slopes):
             self._add(weight_figures.conditions(slopes, self.slopes, options.confidence))
         self._diet_figures()
+        self._model_figures()
         self._add(*self.gate.figures())
         self._tables()
         self._numbers()
         return self.figures
 
     def _diet_figures(self) -> None:
-        from potato import diet_figures
+        from potato import calendars, diet_figures
 
         options, sample = self.options, self.training.sample
         recorded = [name for name in options.covariates if self.weekly.get(name, pd.Series(dtype=float)).notna().any()]
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
+        if (self.frames["study_days"]["entries"] > 0).any():
+            eaters = self.weekly[["subject_id", "group"]].drop_duplicates()
+            self._add(calendars.adherence(self.frames["study_days"], eaters, self.diet_groups))
         # The weeks of one person are too few and too alike for means of sets of weeks.
         if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(
-                diet_figures.dose_response(sample.frame, sample.covariates[0], options.outcome, options.confidence)
+                diet_figures.dose_response(sample.frame, sample.covariates[0], sample.outcome, options.confidence)
             )
-        if len(self.training.coefficients):
-            self._add(diet_figures.forest(self.training.coefficients, options.confidence, self.truth))
+
+    def _model_figures(self) -> None:
+        from potato import model_figures, predictions
+
+        options, training = self.options, self.training
+        if not len(training.coefficients):
+            return
+        self._add(model_figures.forest(training.coefficients, options.confidence, self.truth))
+        self._add(model_figures.partial_residuals(training, diet_narrative.primary(training), options.confidence))
+        held_out = predictions.held_out(training)
+        if len(held_out):
+            self._add(model_figures.calibration(held_out))
 
     def _tables(self) -> None:
         confidence, by_week, alone = self.options.confidence, self.by_week, len(self.people) == 1
@@ -198,6 +216,8 @@ class ModelingPipeline:
                 made.append(diet_tables.food_categories(self.weekly))
         if len(self.training.coefficients):
             made.append(diet_tables.coefficients(self.training.coefficients, confidence, self.truth))
+        if len(self.bootstrap):
+            made.append(diet_tables.bootstrap(self.bootstrap, self.training.coefficients, confidence))
         if len(self.associations):
             made.append(diet_tables.associations(self.associations))
         made += self.gate.tables()
@@ -223,7 +243,9 @@ class ModelingPipeline:
                 "jumps": sensitivity.sentence(self.jumps, self.compared),
             },
             "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
-            "models": diet_narrative.models(self.training, validation.summary(self.findings)),
+            "models": diet_narrative.models(
+                self.training, self.bootstrap, validation.summary(self.findings), confidence
+            ),
             "attrition": attrition_narrative.texts(self.gate.attrition),
             "quality": narrative.quality(self.files),
             "methods": {"assumptions": diet_narrative.assumptions(self.settings), **thresholds.texts()},
@@ -253,9 +275,16 @@ class ModelingPipeline:
             "coefficients": self.training.coefficients,
             "associations": self.associations,
             **self.gate.frames,
+            "bootstrap": self.bootstrap,
         }
+        written = {}
+        for name, fit in self.training.fits.items():
+            formula = models.formula(name, self.training.sample, self.options.random_slope)
+            written[name] = (fit.document(formula, models.CORRECTIONS[name]), fit)
         results = artifacts.Results(
             frames,
+            written,
+            self.options.confidence,
             self.figures,
             self.tables,
             self.numbers,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import statistics
+from pathlib import PurePosixPath
 
-from potato import food
 from potato.families import NUTRITION
+from potato.food import CATEGORIES
 from potato.looks import FileLook
 from potato.matches import Match, best
-from potato.synonyms import NET_CARBOHYDRATE, is_activity, key, named
+from potato.synonyms import EXERCISE, NET_CARBOHYDRATE, is_activity, key, named
 
 UNITS_OF = {"kg": ("kg", "lb"), "kcal": ("kcal", "kJ"), "g": ("g", "mg", "oz", "kg", "lb", "µg")}
 QUANTITIES = ("energy_kcal", "protein_g", "carbohydrate_g", "fat_g", "fiber_g")
@@ -29,7 +30,7 @@ def food_column(file: FileLook) -> list[Match]:
         return []
     column = chosen[0]
     nutrients = any(said.field in QUANTITIES for c in file.columns for said in named(c.name))
-    words = re.compile(r"\b(" + "|".join(w for group in food.CATEGORIES.values() for w in group) + ")", re.IGNORECASE)
+    words = re.compile(r"\b(" + "|".join(w for group in CATEGORIES.values() for w in group) + ")", re.IGNORECASE)
     foods = sum(bool(words.search(text)) for text in column.values) >= 0.1 * len(column.values)
     if key(column.name) in _COULD_BE_ANYTHING and not (nutrients or foods):
         return []
@@ -50,11 +51,14 @@ def intake(file: FileLook, food: list[Match], remarks: list[str]) -> dict[str, l
             matches.append(Match(name, column.name, said.unit, f"its name, and {column.told()}"))
     energy = next((m for m in matches if m.field == "energy_kcal"), None)
     others = [m for m in matches if m.field != "energy_kcal"]
+    if energy and not others and (burnt := _of_exercise(file, energy.column)):
+        remarks.append(f"{energy.column!r} was burnt, not eaten: {burnt}")
+        return {"nutrition": []}
     if energy and not food and len(others) < 2 and not _EATEN.search(key(energy.column)):
-        burnt = next((c.name for c in file.columns if c.kind == "number" and is_activity(c.name)), None)
-        if burnt:
+        beside = next((c.name for c in file.columns if c.kind == "number" and is_activity(c.name)), None)
+        if beside:
             matches.remove(energy)
-            remarks.append(f"{energy.column!r} stands beside {burnt!r}: taken for calories burnt, not eaten")
+            remarks.append(f"{energy.column!r} stands beside {beside!r}: taken for calories burnt, not eaten")
     carbohydrate = next((m for m in matches if m.field == "carbohydrate_g"), None)
     if carbohydrate:
         net = key(carbohydrate.column).startswith(NET_CARBOHYDRATE)
@@ -66,6 +70,19 @@ def intake(file: FileLook, food: list[Match], remarks: list[str]) -> dict[str, l
     if not food and [m.field for m in matches] == ["fiber_g"]:
         return {"fiber": matches}
     return {"nutrition": [*_meal(file), *food, *_amount(file, food), *matches]}
+
+
+def _of_exercise(file: FileLook, energy: str) -> str | None:
+    """Return why the named exercises of a log, which look like foods, are no food; None where nothing says so."""
+    if EXERCISE & set(key(PurePosixPath(file.name).stem).split("_")):
+        return "by the file's name"
+    column = file.column(energy)
+    numbers = [n for n in column.numbers if n] if column else []
+    if numbers and sum(n < 0 for n in numbers) > 0.5 * len(numbers):
+        return "most of it is below 0"
+    kinds = (c for c in file.columns if c.kind == "text" and c.distinct)
+    said = next((c for c in kinds if all(EXERCISE & set(key(text).split("_")) for text in c.distinct)), None)
+    return f"{said.name!r} is {said.distinct[0]}" if said else None
 
 
 def _meal(file: FileLook) -> list[Match]:

@@ -9,9 +9,12 @@ differs from one side only.
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 
+_PERSON = "subject_id"
 WINDOW_DAYS = 7  # on each side: a fault of the scales lasts a few days, a change of level lasts longer
 SCALES = 5.0  # how many of the person's own scales a jump is away
 MAD_TO_SD = 1.4826  # makes the median absolute deviation of normal noise its standard deviation
@@ -26,6 +29,19 @@ RULE = (
 )
 
 
+def suspects(weighed: ir.Table) -> ir.Table:
+    """Return (subject_id) of the people with a weigh-in further than LEAST_KG from the median around it.
+
+    `weighed` is as of `found`, which finds a jump of nobody else.
+    """
+    rows = weighed.select(_PERSON, residual=weighed.weight_kg - weighed.weight_kg.median().over(_around()))
+    return rows.filter(rows.residual.abs() > LEAST_KG).select(_PERSON).distinct()
+
+
+def _around() -> Any:
+    return ibis.range_window(preceding=WINDOW_DAYS, following=WINDOW_DAYS, group_by=_PERSON, order_by="day_number")
+
+
 def found(weighed: ir.Table) -> ir.Table:
     """Return (source_file, source_row, subject_id) of the weigh-ins that are jumps.
 
@@ -33,8 +49,7 @@ def found(weighed: ir.Table) -> ir.Table:
     than LEAST_WEIGH_INS weigh-ins have no jump: nothing says what is usual for them. At the ends of a record, and
     beside a gap, a jump is outside all that the person weighed in the days of the one side.
     """
-    person = "subject_id"
-    around = ibis.range_window(preceding=WINDOW_DAYS, following=WINDOW_DAYS, group_by=person, order_by="day_number")
+    person = _PERSON
     before = ibis.range_window(preceding=(WINDOW_DAYS, 1), group_by=person, order_by="day_number")
     after = ibis.range_window(following=(1, WINDOW_DAYS), group_by=person, order_by="day_number")
     kg = weighed.weight_kg
@@ -42,7 +57,7 @@ def found(weighed: ir.Table) -> ir.Table:
         "source_file",
         "source_row",
         person,
-        residual=kg - kg.median().over(around),
+        residual=kg - kg.median().over(_around()),
         from_before=kg - kg.median().over(before),
         from_after=kg - kg.median().over(after),
         above=kg - ibis.greatest(kg.max().over(before), kg.max().over(after)),

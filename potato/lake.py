@@ -58,24 +58,44 @@ def output(name: str) -> Path:
 
 
 def write(table: pa.Table, folder: Path) -> None:
-    """Write `table` as the dataset `folder`: one part, or several of many rows each, written at once."""
-    starts = range(0, max(table.num_rows, 1), _ROWS_OF_A_PART)
-    digits = len(str(len(starts) - 1))
-    parts = {
-        folder / f"part-{i:0{digits}}.parquet": table.slice(start, _ROWS_OF_A_PART) for i, start in enumerate(starts)
-    }
-    for path in set(folder.glob("*.parquet")) - parts.keys():
+    """Write `table` as the dataset `folder`: one part, or several of many rows each."""
+    write_parts(encoded(table), folder)
+
+
+def write_parts(parts: list[pa.Buffer], folder: Path) -> None:
+    """Write the result of `encoded` as the dataset `folder`, in the place of what it held."""
+    digits = len(str(len(parts) - 1))
+    named = {folder / f"part-{i:0{digits}}.parquet": part for i, part in enumerate(parts)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in set(folder.glob("*.parquet")) - named.keys():
         path.unlink()
+    for path, part in named.items():
+        path.write_bytes(part)
+
+
+def encoded(table: pa.Table) -> list[pa.Buffer]:
+    """Return `table` as the bytes of Parquet files, one or several of many rows each, encoded at once."""
+    starts = range(0, max(table.num_rows, 1), _ROWS_OF_A_PART)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write_file, parts.values(), parts))
+        return list(pool.map(_encoded, (table.slice(start, _ROWS_OF_A_PART) for start in starts)))
+
+
+def _encoded(table: pa.Table) -> pa.Buffer:
+    stream = pa.BufferOutputStream()
+    _write(table, stream)
+    return stream.getvalue()
 
 
 def write_file(table: pa.Table, path: Path) -> None:
     """Write `table` as the single Parquet file `path`, with settings that give the same bytes for the same rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(table, path)
+
+
+def _write(table: pa.Table, where: Path | pa.BufferOutputStream) -> None:
     pq.write_table(
         table,
-        path,
+        where,
         compression="zstd",
         compression_level=3,
         version="2.6",

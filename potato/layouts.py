@@ -60,7 +60,7 @@ def layouts(found: list[Recognised], family: str, folder: Path) -> list[Layout]:
     groups: dict[tuple[tuple[str, str], ...], list[Recognised]] = {}
     for item in found:
         if family in item.families:
-            groups.setdefault(_core(family, item.families[family]), []).append(item)
+            groups.setdefault(_core(family, item.families[family], item.rows), []).append(item)
     made = []
     for members in groups.values():
         fields, left_out = _common(family, members)
@@ -69,10 +69,10 @@ def layouts(found: list[Recognised], family: str, folder: Path) -> list[Layout]:
     return sorted(made, key=lambda layout: (-len(layout.members), layout.names))
 
 
-def _core(family: str, fields: dict[str, Match]) -> tuple[tuple[str, str], ...]:
+def _core(family: str, fields: dict[str, Match], rows: Iterable[str]) -> tuple[tuple[str, str], ...]:
     values = {"weight": ("weight",), "fiber": ("fiber_g",), "nutrition": ("food", "energy_kcal")}[family]
     wanted = ("subject_id", "date", *(() if "date" in fields else ("day",)), *values)
-    return tuple((name, key(fields[name].column)) for name in wanted if name in fields)
+    return (*((name, key(fields[name].column)) for name in wanted if name in fields), *(("rows", key(r)) for r in rows))
 
 
 def _common(family: str, members: list[Recognised]) -> tuple[dict[str, Match], list[str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -160,6 +161,20 @@ class FileLook:
         """Return the column of that name, compared after folding; None when there is none."""
         exact = next((c for c in self.columns if c.name == name), None)
         return exact or next((c for c in self.columns if key(c.name) == key(name)), None)
+
+    def only(self, name: str, texts: Collection[str]) -> FileLook:
+        """Return the look of the rows alone that have one of `texts` in a column; a blank cell is an empty text."""
+        chosen = [i for i, text in enumerate(self._texts(name)) if text in texts]
+        columns = [replace(column, texts=[column.texts[i] for i in chosen]) for column in self.columns]
+        return replace(self, columns=columns, rows=len(chosen))
+
+    def texts(self, name: str) -> list[str]:
+        """Return the different texts of a column, blank ones too, in order of first appearance."""
+        return list(dict.fromkeys(self._texts(name)))
+
+    def _texts(self, name: str) -> list[str]:
+        column = self.column(name)
+        return [(text or "").strip() for text in column.texts] if column else []
 
 
 def find_header(records: list[list[str]]) -> int | None:

@@ -1,74 +1,50 @@
-"""The three models of next week's weight change on this week's intake, and the two rank tests beside them.
+"""The models of next week's weight change on this week's intake.
 
-Each model answers the same question with a different assumption about what people bring with them:
+Each of the three answers the same question with a different assumption about what people bring with them:
 ols_cluster compares everyone with everyone, fixed_effects each person with themselves, mixed_effects
-something in between. Estimates are kg per week for one unit of the covariate, on the covariate's own
-scale.
+something in between. A study of one person has n_of_1 instead. Estimates are kg per week for one unit of the
+covariate, on the covariate's own scale.
+
+`fit` takes any frame with several rows a subject.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from potato import design, results, schema, words
-from potato.design import INTERCEPT, Array, Design, Finding, Sample
+from potato import design, mixed, nof1, results, words
+from potato.design import INTERCEPT, Design, Finding, Sample
+from potato.errors import PotatoError, nearest
+from potato.fits import Fit
 
-CORRECTION = (
-    "Standard errors of ols_cluster and fixed_effects are clustered by person, with the small-sample factor"
-    " G/(G-1) × (N-1)/(N-K): G people, N person-weeks, K estimated columns with the intercept. People's own"
-    " levels are nested in the clusters and do not count in K. The intervals use the t distribution with G-1"
-    " degrees of freedom. Those of mixed_effects (restricted maximum likelihood) use the normal distribution."
+__all__ = ["MODELS", "Fit", "Training", "fit", "fixed_effects", "formula", "ols_cluster", "train"]
+
+_CLUSTERED = (
+    "clustered by person, with the small-sample factor G/(G-1) × (N-1)/(N-K): G people, N person-weeks, K estimated"
+    " columns with the intercept."
 )
+_NESTED = "People's own levels are nested in the clusters and do not count in K."
+_T = "The intervals use the t distribution with G-1 degrees of freedom."
+CORRECTION = (
+    f"Standard errors of ols_cluster and fixed_effects are {_CLUSTERED} {_NESTED} A person with a single week is left"
+    f" out of fixed_effects before anything is counted. {_T} {mixed.CORRECTION}"
+)
+CORRECTIONS = {
+    "ols_cluster": f"Standard errors are {_CLUSTERED} {_T}",
+    "fixed_effects": f"Standard errors are {_CLUSTERED} {_NESTED} {_T}",
+    "mixed_effects": mixed.CORRECTION,
+    "n_of_1": nof1.CORRECTION,
+}
 _COLUMNS = results.COEFFICIENTS.names
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted model: every coefficient on the original scale, with the covariance that goes with it.
-
-    Attributes ---------- terms : names of `params`, in order; `reported` are those that the coefficients
-    table shows. params : (k,) estimates, kg per week per unit. covariance : (k, k) of `params`. df :
-    degrees of freedom of the t distribution; None means the normal distribution. residuals, fitted :
-    (n_obs,) kg per week, in the order of the sample's rows; those of mixed_effects are about the
-        person's own predicted level.
-    details : what else the model estimated, such as the variance of the random intercept.
-    """
-
-    model: str
-    terms: tuple[str, ...]
-    reported: tuple[str, ...]
-    params: Array
-    covariance: Array
-    df: float | None
-    n_obs: int
-    n_subjects: int
-    residuals: Array
-    fitted: Array
-    details: dict[str, float] = field(default_factory=dict)
-
-    def coefficients(self, confidence: float) -> pd.DataFrame:
-        """Return the reported terms in the columns of data/gold/models/coefficients.parquet."""
-        from scipy import stats
-
-        reference = stats.norm() if self.df is None else stats.t(self.df)
-        width = float(reference.ppf(0.5 + confidence / 2))
-        rows = []
-        for term in self.reported:
-            i = self.terms.index(term)
-            estimate, error = float(self.params[i]), float(math.sqrt(max(self.covariance[i, i], 0.0)))
-            statistic = estimate / error if error else math.nan
-            p_value = 2 * float(reference.sf(abs(statistic)))
-            ends = (estimate - width * error, estimate + width * error)
-            n = (self.n_obs, self.n_subjects)
-            rows.append((self.model, term, estimate, error, statistic, p_value, *ends, unit(term), *n))
-        return pd.DataFrame(rows, columns=_COLUMNS)
+_FLAT = 1e-9  # kg per week; below it, differences are rounding
+_PERFECT = 1e-20  # share of the outcome's variance; below it, what is left unexplained is rounding
+_NO_ERROR = 1e-8  # a clustered error below this share of the ordinary one is rounding
 
 
 @dataclass(frozen=True)
@@ -81,17 +57,9 @@ class Training:
     findings: tuple[Finding, ...]
 
 
-def unit(term: str) -> str:
-    """Return the unit of a covariate's estimate, such as `kg per week per kcal/day`."""
-    if term == INTERCEPT or term not in schema.MODELING_DATASET.names:
-        return "kg per week"
-    return f"kg per week per {schema.MODELING_DATASET.column(term).unit}"
-
-
 def ols_cluster(sample: Sample) -> tuple[Fit, list[Finding]]:
     """Fit ordinary least squares with errors clustered by person (CR1; Cameron and Miller 2015)."""
-    made = design.pooled(sample, "ols_cluster")
-    return _clustered("ols_cluster", made), list(made.findings)
+    return _clustered("ols_cluster", design.pooled(sample, "ols_cluster"))
 
 
 def fixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
@@ -100,67 +68,74 @@ def fixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
     People with a single row are left out before anything is counted. Errors are clustered by person.
     """
     within = sample.within()
-    made = design.demeaned(within, "fixed_effects")
+    fitted, findings = _clustered("fixed_effects", design.demeaned(within, "fixed_effects"))
     alone = sample.n_obs - within.n_obs
-    findings = list(made.findings)
     if alone:
         text = f"{alone} of {sample.n_obs} person-weeks are a person's only one and can't be compared with another."
         findings.append(Finding("single_weeks", "fixed_effects", "pass", text, float(alone)))
-    return _clustered("fixed_effects", made), findings
+    return fitted, findings
 
 
-def mixed_effects(sample: Sample) -> tuple[Fit, list[Finding]]:
-    """Fit a mixed model with a random intercept for each person by restricted maximum likelihood.
-
-    Covariates are centred and scaled for the optimiser and the estimates are put back on the original
-    scale; the likelihood is the same. A fit that does not converge raises ArithmeticError: its numbers
-    mean nothing.
-    """
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
-    made = design.pooled(sample, "mixed_effects")
-    scaled, back = _standardise(made)
-    with warnings.catch_warnings():
-        # Convergence and boundary become findings; on a console they would only be noise.
-        warnings.simplefilter("ignore")
-        result = MixedLM(made.y, scaled, groups=made.subjects).fit(reml=True)
-    k = len(made.names)
-    variance, residual = float(np.asarray(result.cov_re)[0, 0]), float(result.scale)
-    params, covariance = np.asarray(result.fe_params), np.asarray(result.cov_params())[:k, :k]
-    if not result.converged or not np.isfinite(covariance).all() or not np.isfinite(params).all():
-        raise ArithmeticError("the optimiser did not converge")
-    findings = list(made.findings)
-    share = variance / (variance + residual) if residual > 0 else 0.0
-    if share < 1e-4:
-        text = "People do not differ in their usual weekly change beyond noise: this model equals a pooled regression."
-        findings.append(Finding("random_intercept", "mixed_effects", "caution", text, share, 1e-4))
-    estimates = back @ params
-    fitted = made.x @ estimates
-    details = {"group_variance": variance, "residual_variance": residual, "intraclass_correlation": share}
-    fit = Fit(
-        "mixed_effects",
-        made.names,
-        made.estimable,
-        estimates,
-        back @ covariance @ back.T,
-        None,
-        len(made.y),
-        made.n_subjects,
-        made.y - fitted,
-        fitted,
-        details,
-    )
-    return fit, findings
-
-
-MODELS: dict[str, Callable[[Sample], tuple[Fit, list[Finding]]]] = {
+Estimator = Callable[[Sample], tuple[Fit, list[Finding]]]
+MODELS: dict[str, Estimator] = {
     "ols_cluster": ols_cluster,
     "fixed_effects": fixed_effects,
-    "mixed_effects": mixed_effects,
+    "mixed_effects": mixed.mixed_effects,
 }
 
 
-_FLAT = 1e-9  # kg per week; below it, differences are rounding
+def fit(
+    model: str,
+    frame: pd.DataFrame,
+    *,
+    outcome: str,
+    covariates: Sequence[str],
+    controls: Sequence[str] = (),
+    numeric_controls: Sequence[str] = (),
+    random_slope: str | None = None,
+    subject: str = "subject_id",
+    time: str | None = None,
+) -> Fit:
+    """Fit one model to any frame; parameters as in `design.sample`.
+
+    Parameters
+    ----------
+    model : ols_cluster, fixed_effects, mixed_effects, or n_of_1 for a frame of one subject.
+    random_slope : a covariate whose effect varies from subject to subject in mixed_effects.
+
+    Raises
+    ------
+    PotatoError
+        for an unknown model or column.
+    ArithmeticError
+        where the data carry no trustworthy estimate.
+    """
+    known = {**MODELS, "n_of_1": nof1.n_of_1}
+    if model not in known:
+        raise PotatoError(
+            f"There is no model {model}.", expected=words.listed(list(known)), nearest=nearest(model, known)
+        )
+    for name in (outcome, *covariates, *controls, *numeric_controls, subject, *filter(None, [time])):
+        if name not in frame:
+            raise PotatoError(
+                f"The data have no column {name}.",
+                expected=f"one of {', '.join(map(str, frame.columns))}",
+                nearest=nearest(name, map(str, frame.columns)),
+            )
+    sample = design.sample(frame, outcome, covariates, controls, numeric_controls, subject=subject, time=time)
+    if random_slope and model == "mixed_effects":
+        return mixed.mixed_effects(sample, random_slope)[0]
+    return known[model](nof1.sample(sample) if model == "n_of_1" else sample)[0]
+
+
+def formula(model: str, sample: Sample, random_slope: str | None = None) -> str:
+    """Return a model's regression as a formula: people's own levels as in fixest and lme4."""
+    if model == "fixed_effects":
+        return f"{sample.within().formula} | subject_id"
+    if model == "mixed_effects":
+        slope = f"1 + {random_slope}" if random_slope in sample.covariates else "1"
+        return f"{sample.formula} + ({slope} | subject_id)"
+    return sample.formula
 
 
 def train(
@@ -169,6 +144,8 @@ def train(
     outcome: str,
     covariates: Sequence[str],
     controls: Sequence[str],
+    numeric_controls: Sequence[str] = (),
+    random_slope: str | None = None,
     confidence: float = 0.95,
     min_subjects: int = 5,
 ) -> Training:
@@ -177,11 +154,15 @@ def train(
     Parameters
     ----------
     frame : the modelling dataset, one row for each subject_id and study_week.
-    outcome, covariates, controls : column names.
+    outcome, covariates, controls, numeric_controls : column names, as in `design.sample`.
+    random_slope : the covariate whose effect varies from person to person in the mixed model.
     confidence : coverage of the intervals, between 0 and 1.
-    min_subjects : with fewer people a model is left out.
+    min_subjects : with fewer people a model is left out; one person alone has a model of their own.
     """
-    sample = design.sample(frame, outcome, covariates, controls)
+    sample = design.sample(frame, outcome, covariates, controls, numeric_controls)
+    alone = sample.n_subjects == 1
+    if alone and sample.covariates and not nof1.refusal(sample):
+        sample = nof1.sample(sample)
     findings = list(sample.findings)
     fits: dict[str, Fit] = {}
     if not sample.covariates:
@@ -191,14 +172,14 @@ def train(
     if flat:
         text = "Weight changed by the same amount in every person-week: no model is fitted, as nothing is to explain."
         findings.append(Finding("outcome_varies", "all", "caution", text))
-    for name, estimator in MODELS.items() if sample.covariates and not flat else ():
+    for name, estimator in _estimators(sample, random_slope).items() if sample.covariates and not flat else ():
         rows = sample.within() if name == "fixed_effects" else sample
-        refusal = _refusal(name, rows, min_subjects)
+        refusal = nof1.refusal(sample) if name == "n_of_1" else _refusal(name, rows, min_subjects)
         if refusal:
             findings.append(refusal)
             continue
         try:
-            fit, notes = estimator(sample)
+            fitted, notes = estimator(sample)
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             text = f"{words.MODELS[name]} gave no trustworthy estimate ({error}): it is left out."
             findings.append(Finding("converged", name, "caution", text))
@@ -206,11 +187,22 @@ def train(
         findings += notes
         if name == "mixed_effects":
             findings.append(Finding("converged", name, "pass", "The mixed model's estimation came to rest."))
-        if fit.reported:
-            fits[name] = fit
-    tables = [fit.coefficients(confidence) for fit in fits.values()]
+        if name == "fixed_effects":
+            fitted, few = _varies_in_enough(fitted, rows, min_subjects)
+            findings += few
+        if fitted.reported:
+            fits[name] = fitted
+    tables = [fitted.coefficients(confidence) for fitted in fits.values()]
     coefficients = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
     return Training(sample, fits, coefficients, tuple(findings))
+
+
+def _estimators(sample: Sample, random_slope: str | None) -> dict[str, Estimator]:
+    """Return the models for a sample: one person alone with enough weeks has only the model of one person."""
+    if sample.n_subjects == 1:
+        alone: dict[str, Estimator] = {"n_of_1": nof1.n_of_1}
+        return {**MODELS, **alone} if nof1.refusal(sample) else alone
+    return {**MODELS, "mixed_effects": partial(mixed.mixed_effects, random_slope=random_slope)}
 
 
 def _nothing_to_explain_by(sample: Sample, covariates: Sequence[str]) -> str:
@@ -234,7 +226,8 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     if people < min_subjects:
         text = f"{words.people(people)} with enough weeks: with fewer than {min_subjects} people no estimate is made."
         return Finding("enough_people", name, "caution", text, float(people), float(min_subjects))
-    columns = len(sample.covariates) + sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls) + 1
+    columns = len(sample.covariates) + len(sample.numeric_controls) + 1
+    columns += sum(sample.frame[c].nunique(dropna=False) - 1 for c in sample.controls)
     if name == "fixed_effects":
         columns += people - 1
     if sample.n_obs <= columns + 1:
@@ -245,33 +238,48 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     return None
 
 
-def _clustered(model: str, made: Design) -> Fit:
+def _varies_in_enough(fitted: Fit, within: Sample, min_subjects: int) -> tuple[Fit, list[Finding]]:
+    """Leave out what varies within too few people: an error clustered over them would be far too small."""
+    people = {name: int(within.frame.groupby("subject_id")[name].nunique().gt(1).sum()) for name in fitted.reported}
+    findings = []
+    for name in (name for name, n in people.items() if n < min_subjects):
+        n = people[name]
+        text = f"{words.term(name).label} varies within {words.people(n)} only: with fewer than {min_subjects} its"
+        text += " estimate within people is left out."
+        findings.append(Finding("varies_within_few", fitted.model, "caution", text, float(n), float(min_subjects)))
+    reported = tuple(name for name in fitted.reported if people[name] >= min_subjects)
+    return replace(fitted, reported=reported), findings
+
+
+def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
     from statsmodels.regression.linear_model import OLS
 
+    # Columns of one size: otherwise kcal beside shares cost the solution digits.
+    size = np.linalg.norm(made.x, axis=0) / np.sqrt(len(made.y))
     keywords = {"groups": made.subjects, "use_correction": True, "df_correction": True}
-    result: Any = OLS(made.y, made.x).fit(cov_type="cluster", cov_kwds=keywords, use_t=True)
-    return Fit(
+    ordinary: Any = OLS(made.y, made.x / size).fit()
+    if ordinary.ssr <= _PERFECT * float(made.y @ made.y):
+        raise ArithmeticError("the covariates and controls explain the outcome to the last digit")
+    result: Any = ordinary.get_robustcov_results("cluster", use_t=True, **keywords)
+    covariance = np.asarray(result.cov_params())
+    without = np.diag(covariance) < _NO_ERROR**2 * np.diag(np.asarray(ordinary.cov_params()))
+    nothing = {name for name, none in zip(made.names, without, strict=True) if none and name != INTERCEPT}
+    findings = list(made.findings)
+    for name in made.estimable:
+        if name in nothing:
+            text = f"{words.term(name).label} rests on too few people for a standard error: its estimate is left out."
+            findings.append(Finding("standard_error", model, "caution", text))
+    fitted = Fit(
         model,
         made.names,
-        made.estimable,
-        np.asarray(result.params),
-        np.asarray(result.cov_params()),
+        tuple(name for name in made.estimable if name not in nothing),
+        np.asarray(result.params) / size,
+        covariance / np.outer(size, size),
         float(made.n_subjects - 1),
         len(made.y),
         made.n_subjects,
         np.asarray(result.resid),
         np.asarray(result.fittedvalues),
-        {"r_squared": float(result.rsquared)},
+        {"r_squared": float(ordinary.rsquared)},
     )
-
-
-def _standardise(made: Design) -> tuple[Array, Array]:
-    """Return the centred and scaled design, and the matrix that maps its coefficients back."""
-    centre, spread = np.zeros(len(made.names)), np.ones(len(made.names))
-    for i, name in enumerate(made.names):
-        if name in schema.MODELING_DATASET.names and INTERCEPT in made.names:
-            centre[i], spread[i] = made.x[:, i].mean(), made.x[:, i].std()
-    back = np.diag(1 / spread)
-    if INTERCEPT in made.names:
-        back[made.names.index(INTERCEPT)] -= centre / spread
-    return (made.x - centre) / spread, back
+    return fitted, findings

@@ -15,6 +15,7 @@ from potato.quantities import is_missing, text
 _FEW_DAYS, _A_YEAR = 31, 300
 _STEPS_NEEDED = 3
 _CLEARLY_FEWER = 0.9
+_A_WEEK = 7
 
 Row = dict[str, Any]
 
@@ -49,7 +50,7 @@ def of_files(table: ir.Table, names: Iterable[str], stated: str | None, family: 
     spoken = table.group_by(["source_file", "date"]).aggregate(n=lambda t: t.count())
     spoken = spoken.filter(~is_missing(spoken.date)).mutate(bare=dates.cleaned(spoken.date))
     counts = _counts(spoken)
-    doubts = {} if stated == "ymd" else _doubts(spoken)
+    doubts = {} if stated == "ymd" else _doubts(spoken, table)
     if stated:
         _refuse_wrong_date_order(table, counts, stated, f"the study file, {family}.columns.date")
         told = dict.fromkeys(names, Told(stated, "stated in the study file"))
@@ -140,12 +141,7 @@ def _shown(date: str) -> str:
 
 def _steps(table: ir.Table, files: list[str]) -> dict[str, Row]:
     """Return for each file how many steps a person's successive two-digit years make, and the median in each order."""
-    rows = table.filter(table.source_file.isin(files)).select("source_file", "source_row", "subject_id", "date")
-    window = ibis.window(group_by=["source_file", "subject_id"], order_by="source_row")
-    lagged = rows.mutate(before=rows.date.lag().over(window))
-    # Several rows of one day tell nothing about the order.
-    moved = lagged.filter(lagged.before.notnull() & (lagged.before != lagged.date))
-    moved = moved.mutate(bare=dates.cleaned(moved.date), bare_before=dates.cleaned(moved.before))
+    moved = _moves(table.filter(table.source_file.isin(files)))
     now, before = dates.readings(moved.bare), dates.readings(moved.bare_before)
     moved = moved.mutate(**{order: (now[order] - before[order]).abs() for order in dates.ORDERS})
     moved = moved.filter(moved.ymd.notnull())
@@ -155,10 +151,21 @@ def _steps(table: ir.Table, files: list[str]) -> dict[str, Row]:
     return {row["source_file"]: row for row in fetch(found)}
 
 
-def _doubts(spoken: ir.Table) -> dict[str, str]:
+def _moves(table: ir.Table) -> ir.Table:
+    """Return each row whose date is not that of the person's row before it, with both dates, raw and cleaned."""
+    rows = table.select("source_file", "source_row", "subject_id", "date")
+    window = ibis.window(group_by=["source_file", "subject_id"], order_by="source_row")
+    lagged = rows.mutate(before=rows.date.lag().over(window))
+    # Several rows of one day tell nothing about the order.
+    moved = lagged.filter(lagged.before.notnull() & (lagged.before != lagged.date))
+    return moved.mutate(bare=dates.cleaned(moved.date), bare_before=dates.cleaned(moved.before))
+
+
+def _doubts(spoken: ir.Table, table: ir.Table) -> dict[str, str]:
     """Return for each file whose dates with a four-digit year in front may be year, day, month one that tells it.
 
-    Such a date is 2022-13-05. A few beside many such as 2022-05-13 are slips.
+    Such a date is 2022-13-05. A few beside many such as 2022-05-13 are slips, and so they are beside dates that follow
+    each other within a week where the month comes next, and are months apart where the day does.
     """
     month_next, day_next = dates.year_first(ibis.coalesce(spoken.bare, spoken.date))
     read = spoken.mutate(against=month_next.isnull() & day_next.notnull(), month=month_next, day=day_next)
@@ -168,11 +175,26 @@ def _doubts(spoken: ir.Table) -> dict[str, str]:
         against=ibis.ifelse(read.against, read.n, 0).sum(),
         example=ibis.ifelse(read.against, read.date, ibis.null(str)).min(),
     )
-    return {
+    doubts = {
         row["source_file"]: row["example"]
         for row in fetch(found)
         if row["against"] and row["n"] - row["against"] < row["n"] * _CLEARLY_FEWER
     }
+    steady = _steady(table, list(doubts)) if doubts else set()
+    return {name: example for name, example in doubts.items() if name not in steady}
+
+
+def _steady(table: ir.Table, files: list[str]) -> set[str]:
+    """Return the files in which the month after a four-digit year gives steps of days, and the day there none."""
+    moved = _moves(table.filter(table.source_file.isin(files)))
+    now, before = (
+        dates.year_first(ibis.coalesce(bare, raw))
+        for bare, raw in ((moved.bare, moved.date), (moved.bare_before, moved.before))
+    )
+    moved = moved.mutate(month=(now[0] - before[0]).abs(), day=(now[1] - before[1]).abs())
+    moved = moved.filter(moved.month.notnull() & moved.day.notnull())
+    found = moved.group_by("source_file").aggregate(month=moved.month.median(), day=moved.day.median())
+    return {row["source_file"] for row in fetch(found) if row["month"] <= _A_WEEK < row["day"]}
 
 
 def _doubted(told: Told, asks: bool, example: str | None) -> Told:

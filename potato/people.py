@@ -6,14 +6,26 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from potato import cleaning
 from potato.errors import PotatoError, nearest
 from potato.study import Study
 
+_SHIFTED = (
+    "count the cells of such a row: a text or a decimal comma with the separator in it needs quotes, and a cell"
+    " without a name needs one in the header"
+)
 _HINTS = {
     "unit_not_told": "write `unit: kg` or `unit: lb` into {where}, or name single people under `unit_by_subject`",
     "unknown_unit": "correct the unit column's mapping in {where}, or the unit in the raw file",
     "ambiguous_date": "write `date_order: dmy` or `date_order: mdy` into {where}; `ymd` where the year comes first",
     "ambiguous_number": "write `decimal: ','` or `decimal: '.'` below `weight:` in {where}",
+    "too_many_cells": _SHIFTED,
+    "too_few_cells": "count the cells of such a row: each column that the study uses needs one",
+    "unclosed_quote": "close the quotes in the raw files, or remove them",
+    "unreadable_date": "map the column of dates in {where}; a date reads such as 2022-05-31 or 31.05.2022",
+    "no_day": "map the column that holds the dates or days in {where}",
+    "missing_value": "map the column that holds the weights in {where}",
+    "": "the files that `weight.files` in {where} names have no rows below a header: name others, or fill them",
     "future_date": "correct `collected_until` in {where}, or the dates",
 }
 
@@ -21,7 +33,8 @@ _HINTS = {
 def subjects(families: dict[str, ir.Table], units: ir.Table, jumps: ir.Table) -> ir.Table:
     """Return schema.SUBJECTS: everyone whom a row names, with rows kept and set aside, unit and jumps.
 
-    `families` holds the cleaned rows, `units` (subject_id, unit, evidence), `jumps` the flagged weigh-ins.
+    `families` holds the cleaned rows, `units` (subject_id, unit, evidence), `jumps` the flagged weigh-ins. A row that
+    is broken as a row, such as a second header, names nobody by itself.
     """
     parts = []
     for name, rows in families.items():
@@ -32,11 +45,13 @@ def subjects(families: dict[str, ir.Table], units: ir.Table, jumps: ir.Table) ->
             .aggregate(
                 **{f"{other}_rows": ibis.ifelse(kept & (other == name), 1, 0).sum() for other in families},
                 quarantined_rows=ibis.ifelse(kept, 0, 1).sum(),
+                whole_rows=ibis.ifelse(cleaning.is_whole(rows), 1, 0).sum(),
             )
         )
     every = ibis.union(*parts)
-    numbers = [*(f"{name}_rows" for name in families), "quarantined_rows"]
+    numbers = [*(f"{name}_rows" for name in families), "quarantined_rows", "whole_rows"]
     people = every.group_by("subject_id").aggregate(**{name: every[name].sum() for name in numbers})
+    people = people.filter(people.whole_rows > 0).drop("whole_rows")
     flagged = jumps.group_by("subject_id").aggregate(jumps=jumps.source_row.count())
     told = units.select("subject_id", weight_unit="unit", unit_evidence="evidence")
     joined = people.left_join(told, "subject_id").drop("subject_id_right").left_join(flagged, "subject_id")
@@ -86,7 +101,8 @@ def refuse_what_cannot_be_meant(people: pa.Table, reasons: dict[str, int], study
 
 def refuse_changing_groups(weight: ir.Table, name: str) -> None:
     """Stop when a person of the cleaned weight rows has two groups."""
-    groups = weight.group_by("subject_id").aggregate(low=weight.group.min(), high=weight.group.max())
+    whole = weight.filter(cleaning.is_whole(weight))
+    groups = whole.group_by("subject_id").aggregate(low=whole.group.min(), high=whole.group.max())
     moved = groups.filter(groups.low != groups.high).order_by("subject_id").to_pyarrow().to_pylist()
     if moved:
         raise PotatoError(

@@ -54,7 +54,15 @@ class FamilyPlan:
     @property
     def told(self) -> dict[str, object]:
         """What the study file says of the files, beside their columns."""
-        return {"files": self.layout.pattern, "subject": self.subject, "subject_from": self.subject_from}
+        said = {"files": self.layout.pattern, "subject": self.subject, "subject_from": self.subject_from}
+        return said | {"rows": self.rows}
+
+    @property
+    def rows(self) -> dict[str, list[str]]:
+        """The columns that leave out rows, with their texts in the others."""
+        columns = dict.fromkeys(name for member in self.layout.members for name in member.skipped)
+        texts = {name: [t for m in self.layout.members for t in m.rows.get(name, ())] for name in columns}
+        return {name: list(dict.fromkeys(listed)) for name, listed in texts.items()}
 
     def who(self, name: str) -> str | None:
         """Return who all rows of a file are about; None where a column says it."""

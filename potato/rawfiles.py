@@ -28,7 +28,7 @@ from potato.study import FamilyMapping
 SEPARATORS = (",", ";", "\t", "|")
 _SAMPLE_LINES = 120
 _SAMPLE_RECORDS = 50
-_BLOCK = 16 << 20
+_BLOCK = 1 << 20  # a block's cells stay in the processor's cache
 _PIECE = 1 << 20
 _LOOKED_AT = 4096
 _MOST_CONTROL = 0.05
@@ -189,24 +189,33 @@ def _well_formed(content: bytes, start: Opening, layout: rawrows.Layout) -> pa.T
         return None
     offset = _after_lines(content, start.header_lines)
     rest = np.frombuffer(content, np.uint8, offset=offset)
-    if content.startswith(b"\xef\xbb\xbf", offset) or not _quotes_pair_up(rest, start.separator):
-        return None
-    names = [str(i) for i in range(layout.width)]
-    try:
-        cells = pa.csv.read_csv(
-            pa.BufferReader(pa.py_buffer(content).slice(offset)),
-            pa.csv.ReadOptions(column_names=names, block_size=_BLOCK),
-            pa.csv.ParseOptions(delimiter=start.separator),
-            pa.csv.ConvertOptions(column_types=dict.fromkeys(names, _TEXT), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid:
-        return None
-    lines = _lines_with_text(content, rest, offset, cells.num_rows)
+    with ThreadPoolExecutor(1) as other:
+        reading = other.submit(_cells, content, offset, start.separator, layout.width)
+        if content.startswith(b"\xef\xbb\xbf", offset) or not _quotes_pair_up(rest, start.separator):
+            return None
+        count = _count_lines(content, offset)
+        try:
+            cells = reading.result()
+        except pa.ArrowInvalid:
+            return None
+    lines = _lines_with_text(rest, count, cells.num_rows)
     if len(lines) != cells.num_rows:
         return None
     source_row = pa.array(lines + (start.header_row or 0) + 1, pa.int32())
     blank = pa.nulls(cells.num_rows, _TEXT)
-    return pa.table([source_row, blank, blank, *cells.columns], ["source_row", "fault", "overflow", *names])
+    names = ["source_row", "fault", "overflow", *cells.column_names]
+    return pa.table([source_row, blank, blank, *cells.columns], names)
+
+
+def _cells(content: bytes, offset: int, separator: str, width: int) -> pa.Table:
+    """Read with Arrow what stands from `offset` on, as text; ArrowInvalid where a line has more or fewer cells."""
+    names = [str(i) for i in range(width)]
+    return pa.csv.read_csv(
+        pa.BufferReader(pa.py_buffer(content).slice(offset)),
+        pa.csv.ReadOptions(column_names=names, block_size=_BLOCK),
+        pa.csv.ParseOptions(delimiter=separator),
+        pa.csv.ConvertOptions(column_types=dict.fromkeys(names, _TEXT), strings_can_be_null=False),
+    )
 
 
 def _after_lines(content: bytes, lines: int) -> int:
@@ -240,11 +249,12 @@ def _quotes_pair_up(rest: npt.NDArray[np.uint8], separator: str) -> bool:
     return bool(edges[after].all())
 
 
-def _lines_with_text(
-    content: bytes, rest: npt.NDArray[np.uint8], offset: int, rows: int
-) -> npt.NDArray[np.signedinteger]:
+def _count_lines(content: bytes, offset: int) -> int:
+    return content.count(b"\n", offset) + (not content.endswith(b"\n"))
+
+
+def _lines_with_text(rest: npt.NDArray[np.uint8], count: int, rows: int) -> npt.NDArray[np.signedinteger]:
     """Return the numbers, from 0, of the lines that are not blank; more than `rows` where a row has several."""
-    count = content.count(b"\n", offset) + (not content.endswith(b"\n"))
     if count == rows:
         return np.arange(rows)
     starts = np.concatenate([[0], _where(rest, "\n") + 1])[:count]

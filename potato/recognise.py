@@ -9,7 +9,7 @@ from potato import times as when
 from potato import whose
 from potato.intake import QUANTITIES, food_column
 from potato.intake import intake as eaten
-from potato.looks import FileLook
+from potato.looks import Column, FileLook
 from potato.matches import Match
 from potato.matches import best as best_column
 from potato.shapes import by_person, changes_little, trouble
@@ -22,12 +22,17 @@ _FEW = 12
 
 @dataclass
 class Recognised:
-    """What was recognised in one file: the fields of each family, and remarks for the person who reads."""
+    """What was recognised in one file: the fields of each family, and remarks for the person who reads.
+
+    `rows` names the columns that tell which rows are meant, with their texts there; `file` has these rows alone.
+    """
 
     file: FileLook
     families: dict[str, dict[str, Match]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     choices: dict[str, list[str]] = field(default_factory=dict)  # FAMILY.FIELD: columns among which a person chooses
+    rows: dict[str, list[str]] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)  # how many rows each of these columns leaves out
     trouble: str | None = None  # why a file that looks like data can't be used
 
 
@@ -42,12 +47,14 @@ def recognise(file: FileLook, maps: Maps | None = None, subject: str | None = No
     maps : family: field: column, as the person at the keyboard states them; an empty column leaves the field out.
     subject : name of the column that says who, in other files of the study.
     """
-    found = Recognised(file)
+    found = _chosen(file)
+    file = found.file
     mine = {family: _stated(file, stated) for family, stated in (maps or {}).items()}
     times, rivals = when.times(file, {fields["date"].column for fields in mine.values() if "date" in fields})
     food = food_column(file)
     who = whose.by_name(file, times, subject, food)
-    intake = eaten(file, food, found.remarks)
+    mixed = any(key(name) in _METRIC for name in found.skipped)
+    intake = {} if mixed else eaten(file, food, found.remarks)
     told = mine.get("weight", {}).get("weight")
     weight = [told, *_unit_column(file)] if told else _weight(file, times, who, food, found)
     if weight and not who:
@@ -68,7 +75,6 @@ def recognise(file: FileLook, maps: Maps | None = None, subject: str | None = No
             for match in traits(file, found.families["weight"])
             if (maps or {}).get("weight", {}).get(match.field) is None
         }
-    found.remarks += _deleted(file) if found.families else []
     if not found.families and found.trouble is None:
         found.trouble = trouble(file, bool(times), bool(weight or any(intake.values())))
     return found
@@ -97,15 +103,32 @@ def _stated(file: FileLook, stated: dict[str, str]) -> dict[str, Match]:
     return found
 
 
-def _deleted(file: FileLook) -> list[str]:
-    """Return a remark about rows that a tracker marks as deleted: a study file can't leave out rows."""
-    marks = next((c for c in file.columns if key(c.name) in ("deleted", "is_deleted")), None)
-    count = sum(text.casefold() in ("1", "true", "yes") for text in marks.values) if marks else 0
-    return [f"{count} rows are marked as deleted and count all the same; take them out of the file"] if count else []
+def _chosen(file: FileLook) -> Recognised:
+    """Return the rows of a file that are meant: of several measures the weights, and none that a tracker deleted."""
+    found = Recognised(file)
+    metric, value = _measures(file)
+    if metric and value and (weights := [text for text in file.texts(metric.name) if _names_weight(text)]):
+        _choose(found, metric.name, weights, "are of another measure")
+    deleted = next((c for c in file.columns if key(c.name) in ("deleted", "is_deleted")), None)
+    if deleted:
+        there = [text for text in found.file.texts(deleted.name) if text.casefold() not in ("1", "true", "yes")]
+        _choose(found, deleted.name, there, "are marked as deleted")
+    return found
+
+
+def _choose(found: Recognised, name: str, texts: list[str], others: str) -> None:
+    chosen = found.file.only(name, texts)
+    if not chosen.rows:
+        return
+    found.rows[name] = texts
+    if skipped := found.file.rows - chosen.rows:
+        found.skipped[name] = skipped
+        found.remarks.append(f"{skipped} of the rows that were looked at {others} by {name!r}, and are set aside")
+    found.file = chosen
 
 
 def _weight(file: FileLook, times: list[Match], who: list[Match], food: list[Match], found: Recognised) -> list[Match]:
-    if rows_of_metrics := _metric_rows(file, found):
+    if rows_of_metrics := _metric_rows(file):
         return rows_of_metrics
     best = best_column(file, "weight", ("number",))
     if best is None:
@@ -146,26 +169,21 @@ def _unit_column(file: FileLook) -> list[Match]:
     return []
 
 
-def _metric_rows(file: FileLook, found: Recognised) -> list[Match]:
-    """Return the value column of a file with one measure a row, where all its rows are weights.
-
-    Where others are among them the study file can't tell the rows apart, and the reason is noted.
-    """
+def _measures(file: FileLook) -> tuple[Column | None, Column | None]:
+    """Return the columns of a file with one measure a row: what was measured, and its value."""
     metric = next((c for c in file.columns if key(c.name) in _METRIC and c.kind == "text"), None)
-    value = next((c for c in file.columns if key(c.name) in _AMOUNT), None)
-    if metric is None or value is None:
+    return metric, next((c for c in file.columns if key(c.name) in _AMOUNT), None)
+
+
+def _metric_rows(file: FileLook) -> list[Match]:
+    """Return the value column of a file with one measure a row, where all its rows are weights."""
+    metric, value = _measures(file)
+    if metric is None or value is None or not all(_names_weight(text) for text in metric.distinct):
         return []
-    weights = [text for text in metric.distinct if _names_weight(text)]
-    if not weights:
-        return []
-    if len(weights) < len(metric.distinct):
-        others = [text for text in metric.distinct if text not in weights]
-        found.trouble = (
-            f"its column {metric.name!r} mixes {weights[0]} with {', '.join(others[:3])}; a study file can't pick rows:"
-            f" filter the rows of {weights[0]} in a spreadsheet and save them alone, as a CSV file of their own"
-        )
-        return []
-    return [Match("weight", value.name, None, f"all rows are {weights[0]}, {value.told()}"), *_unit_column(file)]
+    return [
+        Match("weight", value.name, None, f"its rows are {metric.distinct[0]}, {value.told()}"),
+        *_unit_column(file),
+    ]
 
 
 def _names_weight(text: str) -> bool:

@@ -24,6 +24,7 @@ ISOLATED_GAP = 300  # days; a mistyped year moves a date by more, a holiday of t
 ISOLATED_FROM = 5  # a person's other days that there must be
 
 _PLACE = ["source_file", "source_row"]
+_DAY = ["subject_id", "day_number"]
 
 
 def days(families: dict[str, ir.Table]) -> ir.Table:
@@ -33,6 +34,15 @@ def days(families: dict[str, ir.Table]) -> ir.Table:
     """
     found = ibis.union(*(rows.select("subject_id", "day_number").distinct() for rows in families.values()))
     return found.filter(found.subject_id.notnull() & found.day_number.notnull()).distinct()
+
+
+def longest(days: ir.Table) -> ir.IntegerScalar:
+    """Return from the first to the last day of the person of whom these lie furthest apart; `days` is as of `days`.
+
+    Where it is ISOLATED_GAP or less, no day is `isolated`.
+    """
+    spans = days.group_by("subject_id").aggregate(days=_.day_number.max() - _.day_number.min())
+    return spans.days.max()
 
 
 def isolated(days: ir.Table, families: dict[str, ir.Table]) -> ir.Table:
@@ -66,20 +76,24 @@ def _far_from_others(days: ir.Table) -> ir.Table:
     return near.filter((nearest > ISOLATED_GAP) & (near.others >= ISOLATED_FROM)).select("subject_id", "day_number")
 
 
-def set_aside(rows: ir.Table, family: Family, when: str, lone: ir.Table, raw: ir.Table, *, files: int) -> ir.Table:
+def set_aside(
+    rows: ir.Table, family: Family, when: str, lone: ir.Table | None, raw: ir.Table, *, files: int
+) -> ir.Table:
     """Return the usable rows that the other rows rule out: source_file, source_row, column, value, reason, rule.
 
     Parameters
     ----------
     when : date or day, the column that says when a row is from.
-    lone : the result of `isolated`.
+    lone : the result of `isolated`; None where no day is.
     raw : bronze's table of the family, for the text of that column.
     files : how many files the family has; a single one can't overlap with another.
     """
     usable = rows.filter(rows.reason.isnull())
-    found = [_because(usable.semi_join(lone, ["subject_id", "day_number"]), f"isolated_{when}")]
-    # Selected, since Ibis does not join what was made from an open join with itself.
-    usable = usable.anti_join(lone, ["subject_id", "day_number"]).select(*rows.columns)
+    found = []
+    if lone is not None:
+        found.append(_because(usable.semi_join(lone, _DAY), f"isolated_{when}"))
+        # Selected, since Ibis does not join what was made from an open join with itself.
+        usable = usable.anti_join(lone, _DAY).select(*rows.columns)
     if files > 1:
         again = _of_an_earlier_file(usable, family)
         found.append(_because(again, "duplicate_of_other_file"))
@@ -99,6 +113,12 @@ def set_aside(rows: ir.Table, family: Family, when: str, lone: ir.Table, raw: ir
         reason="reason",
         rule=ibis.cases(*((told.reason == reason, rule) for reason, rule in rules(when).items())),
     )
+
+
+def crowded(rows: ir.Table) -> ir.Table:
+    """Return (subject_id, day_number) of the days with several of the usable rows."""
+    usable = rows.filter(rows.reason.isnull())
+    return usable.group_by(_DAY).having(usable.count() > 1).aggregate()
 
 
 def rules(when: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ COEFFICIENTS = Dataset(
     "gold/models/coefficients",
     "What each model says each term does to weight",
     (
-        Column("model", TEXT, "ols_cluster, fixed_effects or mixed_effects", required=True),
+        Column("model", TEXT, "ols_cluster, fixed_effects, mixed_effects, or n_of_1 for one person", required=True),
         Column("term", TEXT, "Column of the modelling dataset", required=True),
         Column("estimate", FLOAT, "Estimated effect", required=True),
         Column("std_error", FLOAT, "Standard error", minimum=0, required=True),
@@ -60,6 +60,34 @@ DIAGNOSTICS = Dataset(
         Column("sentence", TEXT, "The check in words", required=True),
     ),
     ("check", "model"),
+)
+
+BOOTSTRAP = Dataset(
+    "gold/models/bootstrap",
+    "Wild cluster bootstrap of the clustered models, in a study of few people",
+    (
+        Column("model", TEXT, "ols_cluster or fixed_effects", required=True),
+        Column("term", TEXT, "Column of the modelling dataset", required=True),
+        Column("p_value", FLOAT, "Two-sided p-value of no effect", minimum=0, maximum=1, required=True),
+        Column("conf_low", FLOAT, "Lower end of the confidence interval; missing where it has none"),
+        Column("conf_high", FLOAT, "Upper end of the confidence interval; missing where it has none"),
+        Column("n_subjects", INT, "People in the model", minimum=2, required=True),
+        Column("draws", INT, "Sets of weights, one a bootstrap sample", minimum=1, required=True),
+        Column("weights", TEXT, "rademacher or webb, and whether all sets were used or drawn", required=True),
+    ),
+    ("model", "term"),
+)
+
+# A file for each fitted model, in a folder of its name, beside a table of all its terms.
+COVARIANCE = Dataset(
+    "gold/models/covariance",
+    "Covariance of the estimates of one model",
+    (
+        Column("term", TEXT, "Row of the covariance", required=True),
+        Column("other", TEXT, "Column of the covariance", required=True),
+        Column("covariance", FLOAT, "Covariance of the two estimates, in the product of their units", required=True),
+    ),
+    ("term", "other"),
 )
 
 INFLUENCE = Dataset(
@@ -146,6 +174,7 @@ GOLD: dict[str, Dataset] = {
         COEFFICIENTS,
         ASSOCIATIONS,
         DIAGNOSTICS,
+        BOOTSTRAP,
         INFLUENCE,
         FOOD_CATEGORIES,
         WEEKS,

@@ -44,7 +44,7 @@ def bronze(tables: Tables, files: Files) -> list[Verdict]:
     if not _as_in_the_dictionary(tables, schema.BRONZE):
         return verdicts
     there = _rowsby_file({family: table.select(["source_file"]) for family, table in tables.items()})
-    faulty = _rowsby_file({family: table.filter(pc.is_valid(table["fault"])) for family, table in tables.items()})
+    faulty = _rowsby_file({family: table.filter(_broken(table["fault"])) for family, table in tables.items()})
     return verdicts + contracts.hold(
         [
             Rule(
@@ -76,6 +76,11 @@ def bronze(tables: Tables, files: Files) -> list[Verdict]:
             ),
         ]
     )
+
+
+def _broken(faults: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which rows are broken as rows, which those of another measure are not."""
+    return pc.fill_null(pc.not_equal(faults, "not_chosen"), False)
 
 
 def silver(tables: Tables, files: Files) -> list[Verdict]:

@@ -167,6 +167,21 @@ _WEEK_WEIGHT = Column("weight_kg", _float, "Mean of the week's weigh-ins", "kg",
 _BASELINE = Column("baseline_weight_kg", _float, "The person's first weigh-in", "kg", 25, 350, required=True)
 _N_WEIGHTS = Column("n_weights", _int, "Weigh-ins of the week", "weigh-in", 1, 70, required=True)
 
+STUDY_DAYS = Dataset(
+    "silver/study_days",
+    "What each person recorded on each day with a usable weigh-in or diary entry",
+    (
+        Column("subject_id", _text, "Who", required=True),
+        Column("study_day", _int, "Day of the study, counted from the person's own first day", "day", 1, 37_000),
+        Column("study_week", _int, "Week of the study that the day is in", "week", 1, 5_300, required=True),
+        Column("n_weights", _int, "Weigh-ins of the day", "weigh-in", 0, 10, required=True),
+        Column("entries", _int, "Food entries; none on a day that lost one with a value", "entry", 0, 1_000),
+        Column("energy_kcal", _float, "Energy of the day's entries", "kcal/day", 0, 20_000, severity="warning"),
+        Column("potato_energy_share", _float, "Share of energy that came from potatoes", "share", 0, 1),
+    ),
+    ("subject_id", "study_day"),
+)
+
 WEEKLY_FEATURES = Dataset(
     "silver/weekly_features",
     "What each person ate in each study week; a week without a diary is a row of nulls",
@@ -264,6 +279,7 @@ WITHOUT_JUMPS = {
 SILVER: dict[str, Dataset] = {
     dataset.name.removeprefix("silver/"): dataset
     for dataset in (
+        STUDY_DAYS,
         WEEKLY_FEATURES,
         SUBJECT_TRAJECTORIES,
         MODELING_DATASET,

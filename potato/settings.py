@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from potato import formula as formulas
 from potato.errors import PotatoError, nearest
-from potato.sections import Section, nearest_of, read
+from potato.sections import Section, read
 from potato.study import Study
 from potato.trial import SimulateSettings
 
@@ -24,28 +25,23 @@ class SilverSettings(Section):
 class GoldSettings(Section):
     """What the models explain, by what, and how sure an interval has to be."""
 
-    outcome: Literal["next_week_change_kg"] = "next_week_change_kg"
-    covariates: list[str] = Field(["potato_energy_share", "fiber_g_per_1000_kcal", "energy_kcal_per_day"])
-    controls: list[Literal["study_week", "group", "condition"]] = Field(["study_week", "group"])
+    formula: str = formulas.DEFAULT
+    covariates: list[str] = Field(["potato_energy_share", "fiber_g_per_1000_kcal", "energy_kcal_per_day"], min_length=1)
+    random_slope: str | None = None
     confidence: float = Field(0.95, gt=0.5, lt=1)
     min_subjects: int = Field(5, ge=2)
     seed: int = 20220501
 
     @model_validator(mode="after")
-    def _covariates_are_columns(self) -> GoldSettings:
-        # Imported here: settings is read by every command, and the dictionary needs Arrow.
-        from potato.schema import MODELING_DATASET
-
-        numeric = [c.name for c in MODELING_DATASET.columns if c.unit and c.name not in ("study_week", self.outcome)]
-        for name in self.covariates:
-            if name not in numeric:
-                raise ValueError(
-                    f"covariates: the modelling dataset has no numeric column {name}{nearest_of(name, numeric)}"
-                )
-        for listed, names in (("covariates", self.covariates), ("controls", self.controls)):
-            if len(set(names)) < len(names):
-                raise ValueError(f"{listed}: a name stands twice in {', '.join(names)}")
+    def _formula_can_be_read(self) -> GoldSettings:
+        formulas.check_covariates(self.covariates, self.random_slope)
+        formulas.read(self.formula, self.covariates)
         return self
+
+    @property
+    def terms(self) -> formulas.Formula:
+        """The formula, read: the outcome and the controls."""
+        return formulas.read(self.formula, self.covariates)
 
 
 class Parameters(Section):

@@ -31,7 +31,6 @@ from potato.features import Cleaned
 from potato.manifest import Manifest, Verdict
 
 _PLACE = ["source_file", "source_row"]
-_JUDGED = ("column", "value", "reason", "rule")
 
 
 @dataclass
@@ -67,17 +66,20 @@ class FeatureEngineer:
         self.evidence = evidence.gather(self.bronze, study)
         judged = {name: self._judge(family) for name, family in FAMILIES.items()}
         days = self._step("days_named", repeats.days(judged))
-        lone = self._step("days_isolated", repeats.isolated(days, judged))
+        lone = self._isolated(days, judged)
         families = {name: self._settle(name, rows, lone) for name, rows in judged.items()}
         self.families = families
-        self.cleaned = Cleaned(**families, days=self._step("days", days.anti_join(lone, days.columns)))
-        weighed = families["weight"].filter(families["weight"].reason.isnull())
-        self.jumps = self._step("jumps", jumps.found(weighed))
-        self.tables["quarantine"] = accounts.quarantine(self.cleaned)
+        if lone is not None:
+            days = self._step("days", days.anti_join(lone, days.columns))
+        self.cleaned = Cleaned(**families, days=days)
+        self.jumps = self._jumps(families["weight"])
+        counted = {name: families[name] for name in study.families()}
+        by_reason = accounts.by_reason(counted)
+        self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
         self.tables["flags"], flagged = marks.listed(self._flagged(), self._remarked())
         for name in self.typed:
             self.connection.raw_sql(f"DROP TABLE typed_{name}")
-        self.accounts = accounts.count(self.cleaned, self.tables["quarantine"], flagged)
+        self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
         self._publish("subjects", people.subjects(families, self._units(), self.jumps))
         reasons = self.accounts.of_family("weight")
         people.refuse_what_cannot_be_meant(self.tables["subjects"], reasons, study, self.study)
@@ -95,23 +97,42 @@ class FeatureEngineer:
         today = ((study.collected_until or dt.date.today()) - dt.date(1970, 1, 1)).days
         return self._step(f"judged_{family.name}", cleaning.judged(typed, family, mapping, study, today, simple))
 
-    def _settle(self, name: str, rows: ibis.Table, lone: ibis.Table) -> ibis.Table:
+    def _isolated(self, days: ibis.Table, judged: dict[str, ibis.Table]) -> ibis.Table | None:
+        """Return the days that lie far from all others of the person; None where there are none."""
+        if (repeats.longest(days).to_pyarrow().as_py() or 0) <= repeats.ISOLATED_GAP:
+            return None
+        lone = self._step("days_isolated", repeats.isolated(days, judged))
+        return lone if _has_rows(lone) else None
+
+    def _jumps(self, weight: ibis.Table) -> ibis.Table:
+        weighed = weight.filter(weight.reason.isnull())
+        suspects = self._step("suspects", jumps.suspects(weighed))
+        theirs = weighed.semi_join(suspects, "subject_id").select(*weighed.columns)
+        return self._step("jumps", jumps.found(theirs))
+
+    def _settle(self, name: str, rows: ibis.Table, lone: ibis.Table | None) -> ibis.Table:
         """Set aside what the other rows rule out, and write each group in one way."""
         if name not in self.settings.study.families():
             return rows
         mapping = self.settings.study.mapping(name)
         when = "date" if "date" in mapping.columns else "day"
         files = sum(file["family"] == name for file in self.read.values())
-        expression = repeats.set_aside(rows, FAMILIES[name], when, lone, self.bronze[name], files=files)
-        aside = self._step(f"aside_{name}", expression)
+        aside = None
+        # Two rows that say the same are of one day.
+        alone = not _has_rows(repeats.crowded(rows)) if name in repeats.ONE_ROW_A_DAY else files == 1
+        if lone is not None or not alone:
+            expression = repeats.set_aside(rows, FAMILIES[name], when, lone, self.bronze[name], files=files)
+            aside = self._step(f"aside_{name}", expression)
+        labels = {}
         if name == "weight":
-            labels = {column: people.one_spelling(rows, column) for column in ("group", "condition")}
-            rows = rows.mutate(**{column: label for column, label in labels.items() if label is not None})
-        elif not aside.count().to_pyarrow().as_py():
-            return rows
+            spelt = {column: people.one_spelling(rows, column) for column in ("group", "condition")}
+            labels = {column: label for column, label in spelt.items() if label is not None}
+            rows = rows.mutate(**labels)
+        if aside is None or not _has_rows(aside):
+            return self._step(f"clean_{name}", rows.order_by(_PLACE)) if labels else rows
         joined = rows.left_join(aside, _PLACE)
-        told = {column: ibis.coalesce(joined[column], joined[f"{column}_right"]) for column in _JUDGED}
-        kept = [column for column in rows.columns if column not in _JUDGED]
+        told = {column: ibis.coalesce(joined[column], joined[f"{column}_right"]) for column in cleaning.JUDGED}
+        kept = [column for column in rows.columns if column not in cleaning.JUDGED]
         # A join and a window leave rows in any order, and the order in which a sum adds up is seen in its last digit.
         return self._step(f"clean_{name}", joined.select(*kept, **told).order_by(_PLACE))
 
@@ -173,6 +194,7 @@ class FeatureEngineer:
         """Compute silver's datasets, and once more without the jumps of the scales where there are any."""
         # With more than one thread, the order in which a sum adds up, and so its last digit, differs from run to run.
         with engine.one_thread(self.connection):
+            self._publish("study_days", features.study_days(self.cleaned))
             weekly = self._publish("weekly_features", features.weekly_features(self.cleaned))
             self._weigh(self.cleaned, weekly, "subject_trajectories", "modeling_dataset")
             if self.jumps.count().to_pyarrow().as_py():
@@ -224,6 +246,10 @@ class FeatureEngineer:
         manifest.metrics |= {"rows_read": read, "rows_kept": kept, "rows_quarantined": read - kept}
         manifest.write()
         return manifest
+
+
+def _has_rows(table: ibis.Table) -> bool:
+    return bool(table.count().to_pyarrow().as_py())
 
 
 _TWINS = {"trajectories_without_jumps": "subject_trajectories", "modeling_without_jumps": "modeling_dataset"}

@@ -268,8 +268,9 @@ class Stage:
         if self.name == "gold":
             from potato import tracking
 
-            with telemetry.span("track"):
-                tracking.log_gold(self.run, self.settings, self.root / "data/gold", document["inputs"])
+            with telemetry.span("track") as span:
+                logged = tracking.log_gold(self.run, self.settings, self.root / "data/gold", document["inputs"])
+                span.set_attributes({f"mlflow.run_id.{model}": identity for model, identity in logged.items()})
 
     def _fingerprint(self) -> str:
         if self.name == "report":

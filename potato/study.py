@@ -24,6 +24,10 @@ class FamilyMapping(Section):
     units: dict[str, str] = Field(
         default_factory=dict, description="field: unit of the file, where it is not the dictionary's, such as kJ"
     )
+    rows: dict[str, str | list[str]] = Field(
+        default_factory=dict,
+        description="column: its text, or one of its texts, in the rows that are meant, such as Metric: Weight",
+    )
     subject: str | None = Field(default=None, description="who all rows are about, where no column says it")
     subject_from: Literal["file", "folder"] | None = Field(
         default=None, description="whose name says who the rows are about, where no column does"
@@ -33,6 +37,11 @@ class FamilyMapping(Section):
     def fields(self) -> list[str]:
         """The dictionary's fields that have a value: those of columns, and the person where the files name one."""
         return [*([] if "subject_id" in self.columns else ["subject_id"]), *self.columns]
+
+    def chosen(self) -> dict[str, list[str]]:
+        """Return `rows` with a list of folded texts for each column."""
+        listed = {name: [texts] if isinstance(texts, str) else texts for name, texts in self.rows.items()}
+        return {name: [text.strip().lower() for text in texts] for name, texts in listed.items()}
 
     def who(self, path: Path) -> str | None:
         """Return who all rows of a file are about, where that is not a column's to say.

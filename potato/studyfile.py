@@ -42,6 +42,9 @@ def _family(plan: Plan, family: str) -> list[str]:
     planned = plan.families[family]
     files = f"{len(planned.layout.names)} file{'s' if len(planned.layout.names) > 1 else ''}"
     lines = [f"{family}:", f"  files: {scalar(planned.layout.pattern)} # {files}"]
+    if planned.rows:
+        lines.append("  rows: # only rows with one of these texts are meant; the others are set aside")
+        lines += [f"    {scalar(name)}: [{', '.join(map(scalar, texts))}]" for name, texts in planned.rows.items()]
     if planned.subject:
         lines.append(f"  subject: {scalar(planned.subject)} # {_comment(planned.subject_evidence)}")
     if planned.subject_from:

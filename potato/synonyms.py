@@ -42,7 +42,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "date": _words(
         """
-        date date_time datetime start_date startdate timestamp measured_at recorded_at logged_at visit_date
+        date date_time datetime start_date startdate start_time timestamp measured_at recorded_at logged_at visit_date
         date_of_visit measurement_date weigh_date date_measured log_date entry_date activity_date date_of_record
         day_date datum messdatum datum_uhrzeit datum_zeit fecha fecha_hora date_heure datum_tijd calendar_date
         """
@@ -150,7 +150,7 @@ NOT_A_WEIGHT = set(
     grosse heart height hip hours hydration ideal index lean leeftijd lengte loss lost minutes muscle_mass no nr
     number percent pulse row start starting steps systolic taille talla target trend waist water year
     seconds second sec secs duration mgdl mg_dl mmol mmol_l cm mm bpm percentile pct z zscore score rmssd hrv glucose
-    resting rhr sleep temp temperature spo2 pressure mmhg rate count price
+    bone muscle skeletal resting rhr sleep temp temperature spo2 pressure mmhg rate count price
     """
     )
 )
@@ -187,6 +187,9 @@ ACTIVITY = set(
     """
     )
 )
+
+# In the name of a file, or in each text of a column, these say that the calories of its entries were burnt.
+EXERCISE = _set("exercise exercises workout workouts cardio cardiovascular strength sport sports training")
 
 # What the names of columns and the texts of values call the units that the dictionary's quantities may come in.
 UNITS: dict[str, str] = {

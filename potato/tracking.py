@@ -1,60 +1,36 @@
-"""Each execution of gold as an MLflow run: parameters, metrics, tags and the files that show them."""
+"""Each model that gold fits as an MLflow run, in the experiment of its family; the accepted one also as a version."""
 
 from __future__ import annotations
 
-import contextlib
+import json
 import logging
-import math
 import os
-import re
-import sqlite3
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from potato import lake
+from potato import lake, modelruns, registry, trackingstore
 from potato import run as runs
+from potato.modelruns import ModelRun
+from potato.trackingstore import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput, LoggedModel
 
     from potato.settings import Settings
 
-REMOTE_SECONDS = 3
-"""Time for one request to a tracking server, unless MLFLOW_HTTP_REQUEST_TIMEOUT says otherwise."""
-
-_QUIET = {
-    # MLflow reports its use to its makers unless it is told not to.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REMOTE_SECONDS),
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-}
-_MOST_METRICS, _MOST_PARAMS, _MOST_TAGS = 1000, 100, 100  # MLflow's limits for one batch
+_MOST_METRICS, _MOST_PARAMS = 1000, 100  # MLflow's limits for one batch
+_MOST_DIGEST = 36
 _logger = logging.getLogger("potato.tracking")
-
-
-class _Warmup:
-    """The client that `prefetch` is making, or the error that it met."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.client: MlflowClient | None = None
-        self.error: Exception | None = None
-        self.thread = threading.Thread(target=self._work, name="mlflow-prefetch", daemon=True)
-        self.thread.start()
-
-    def _work(self) -> None:
-        try:
-            self.client = _connect(self.root)
-        except Exception as error:
-            self.error = error
-
-
-_warmup: _Warmup | None = None
+T = TypeVar("T")
+_warmup: tuple[Path, Future[Store]] | None = None
 
 
 def prefetch(root: Path | None = None) -> None:
@@ -63,168 +39,183 @@ def prefetch(root: Path | None = None) -> None:
     Both take seconds. A stage calls this before it starts a kernel, for which it only waits.
     """
     global _warmup
-    _keep_quiet()
-    _warmup = _Warmup((root or lake.root()).resolve())
+    trackingstore.keep_quiet()
+    folder = (root or lake.root()).resolve()
+    _warmup = (folder, _in_background(lambda: trackingstore.connect(folder)))
 
 
-def log_gold(run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str] | None = None) -> str | None:
-    """Log one run of gold to the experiment "potato/STUDY" and return its MLflow id.
+def log_gold(
+    run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Log each model of one run of gold, and return the ids of MLflow's runs by model.
 
     The store is MLFLOW_TRACKING_URI; without it mlflow.db in the project's folder, with artifacts in mlruns/.
-    A store that cannot be reached or written is one warning in the log, and the result is None: tracking
-    never fails a stage.
+    A store that cannot be reached or written is one warning in the log, and the result lacks what could not be
+    logged: tracking never fails a stage. A server gets REMOTE_SECONDS in all.
 
     Parameters
     ----------
     run : its id and trace id become tags, so that a run of MLflow leads to the run's folder and trace.
-    settings : the study's name and the parameters of gold.
-    gold : the folder data/gold; its metrics, coefficients and figures are logged.
-    extra_tags : further tags, such as the fingerprints of the datasets that the models were fitted to.
+    settings : the study's name and the parameters of silver and gold.
+    gold : the folder data/gold; its models, coefficients, checks, metrics and figures are logged.
+    fingerprints : of the datasets that gold read, by name.
     """
+    trackingstore.keep_quiet()
+    made: dict[str, str] = {}
+    work = _in_background(lambda: _log_all(made, run, settings, gold, fingerprints or {}))
     root = settings.root.resolve()
-    _keep_quiet()
     try:
-        client = _ready(root)
-        return _log(client, run, settings, gold, extra_tags or {})
+        work.result(_patience(root))
+    except TimeoutError:
+        _warn(root, "This run is not tracked in MLflow", "no answer in time")
     except Exception as error:  # MLflow raises its own, SQLAlchemy's, requests' and the system's exceptions
-        text = " ".join(str(error).split()) or type(error).__name__
-        _logger.warning("This run is not tracked in MLflow (%s): %s", _uri(root), text[:200])
+        _warn(root, "This run is not tracked in MLflow", error)
+    return dict(made)
+
+
+def _in_background(work: Callable[[], T]) -> Future[T]:
+    """Run `work` in a thread that does not keep the process from ending, and return what will hold its result."""
+    future: Future[T] = Future()
+
+    def fill() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=fill, name="mlflow", daemon=True).start()
+    return future
+
+
+def _patience(root: Path) -> float | None:
+    """Return how many seconds to wait for the store; a file that may have to be created takes what it takes."""
+    return None if trackingstore.is_file(root) else float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+
+
+def _warn(root: Path, what: str, why: object) -> None:
+    text = trackingstore.public(" ".join(str(why).split()) or type(why).__name__)
+    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:200])
+
+
+def _ready(root: Path) -> Store:
+    if _warmup is None or _warmup[0] != root:
+        return trackingstore.connect(root)
+    try:
+        return _warmup[1].result()
+    except ImportError:
+        # Two threads that import at once can meet a half-imported module; one alone cannot.
+        return trackingstore.connect(root)
+
+
+def _log_all(
+    made: dict[str, str], run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[str, str]
+) -> None:
+    if not modelruns.names(gold):
+        return
+    root = settings.root.resolve()
+    store = _ready(root)
+    models, dataset = modelruns.read(run, settings, gold, fingerprints), fingerprints.get(modelruns.DATASET)
+
+    def log(model: ModelRun) -> None:
+        logged = _log(store, model, root, dataset)
+        made[model.model] = logged.run_id
+        if model.accepted and model.folder:
+            try:
+                registry.accept(store.client, model, logged.run_id, logged.source, logged.model_id, gold)
+            except Exception as error:
+                _warn(root, f"{model.model} is not registered in MLflow", error)
+
+    if trackingstore.is_file(root):
+        for model in models:
+            log(model)
+    else:  # a server is far away: what takes time is the way
+        for future in [_in_background(partial(log, model)) for model in models]:
+            future.result()
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """What the store made of a model: the run's id, where the model's files are, and the logged model's id."""
+
+    run_id: str
+    source: str
+    model_id: str | None
+
+
+def _log(store: Store, model: ModelRun, root: Path, dataset: str | None) -> _Logged:
+    from mlflow.entities import LoggedModelOutput, Metric, Param
+
+    client, tags = store.client, model.tags
+    experiment = _experiment(store, model.model, root)
+    table = json.dumps([{"path": modelruns.TABLE, "type": "table"}])
+    title = f"{tags['potato.study']} {tags['potato.run_id'][:13]}"
+    info = client.create_run(experiment, run_name=title, tags=tags | {"mlflow.loggedArtifacts": table}).info
+    run_id, status = str(info.run_id), "FAILED"
+    try:
+        logged = _logged_model(client, model, experiment, run_id)
+        model_id = str(logged.model_id) if logged else None
+        now = int(time.time() * 1000)
+        source = {"model_id": model_id}
+        if dataset:
+            client.log_inputs(run_id, datasets=[_dataset(dataset)])
+            source |= {"dataset_name": modelruns.DATASET, "dataset_digest": dataset[:_MOST_DIGEST]}
+        metrics = [Metric(name, value, now, 0, **source) for name, value in model.metrics.items()]
+        params = [Param(name, value) for name, value in model.params.items()]
+        client.log_batch(run_id, metrics[:_MOST_METRICS], params[:_MOST_PARAMS], synchronous=True)
+        with tempfile.TemporaryDirectory() as folder:
+            model.lay_out(Path(folder))
+            client.log_artifacts(run_id, folder)
+        place = f"{info.artifact_uri}/{modelruns.MODEL}"
+        if logged and model.folder:
+            client.log_model_artifacts(logged.model_id, str(model.folder))
+            client.finalize_logged_model(logged.model_id, "READY")
+            client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+            place = str(logged.artifact_location)
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status)
+    return _Logged(run_id, place, model_id)
+
+
+def _experiment(store: Store, name: str, root: Path) -> str:
+    if name not in store.experiments:
+        from potato.words import MODELS
+
+        about = f"{MODELS.get(name, name)}: one run for each study and each run of its pipeline."
+        # Without a kind, MLflow's pages ask each visitor for it.
+        tags = {"mlflow.note.content": about, "mlflow.experimentKind": "custom_model_development"}
+        # A server decides itself where artifacts go; a local database would put them into the working directory.
+        named = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
+        place = None if named else (root / "mlruns" / name).as_uri()
+        store.experiments[name] = str(store.client.create_experiment(name, place, tags))
+    return store.experiments[name]
+
+
+def _logged_model(client: MlflowClient, model: ModelRun, experiment: str, run_id: str) -> LoggedModel | None:
+    """Return a new logged model, which MLflow's pages show as the run's result; None where there are no files."""
+    if not model.folder:
+        return None
+    try:
+        return client.create_logged_model(
+            experiment, registry.name(model.tags["potato.study"]), run_id, model.tags, model.params, model.model
+        )
+    except Exception as error:  # servers before MLflow 3 know no logged models: the run has the same files
+        _logger.debug("No logged model: %s", error)
         return None
 
 
-def _ready(root: Path) -> MlflowClient:
-    if _warmup is None or _warmup.root != root:
-        return _connect(root)
-    _warmup.thread.join()
-    if _warmup.client is not None:
-        return _warmup.client
-    if _warmup.error is not None and not isinstance(_warmup.error, ImportError):
-        raise _warmup.error  # asking a dead server once more would only cost its time-out once more
-    return _connect(root)  # two threads that import at once can meet a half-imported module; one alone cannot
+def _dataset(fingerprint: str) -> DatasetInput:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
 
+    from potato.schema import MODELING_DATASET
 
-def _uri(root: Path) -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI", "").strip() or f"sqlite:///{root / 'mlflow.db'}"
-
-
-def _keep_quiet() -> None:
-    """Set what keeps MLflow quiet and quick, wherever the user has not set it.
-
-    The variables stay: taking one back while another thread copies the environment would break that copy.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-
-
-def _connect(root: Path) -> MlflowClient:
-    from mlflow import MlflowClient
-
-    _require_openable(_uri(root))
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    client = MlflowClient(_uri(root))
-    client.search_experiments(max_results=1)  # the first question creates the tables
-    return client
-
-
-def _require_openable(uri: str) -> None:
-    """Raise when a sqlite store can't be opened; MLflow would try again and again for minutes."""
-    if uri.startswith("sqlite:///"):
-        with contextlib.closing(sqlite3.connect(uri.removeprefix("sqlite:///").split("?")[0])) as connection:
-            connection.execute("pragma schema_version")
-
-
-def _log(client: MlflowClient, run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str]) -> str:
-    from mlflow.entities import Metric, Param, RunTag
-
-    experiment = _experiment(client, settings)
-    identity = str(client.create_run(experiment, run_name=f"{settings.study_name} {run.id[:13]}").info.run_id)
-    status = "FAILED"
-    try:
-        now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, 0) for name, value in _metrics(gold).items()]
-        params = [Param(name, value) for name, value in _params(settings, gold).items()]
-        tags = [RunTag(name, value) for name, value in _tags(run, settings, gold, extra_tags).items()]
-        client.log_batch(identity, metrics[:_MOST_METRICS], params[:_MOST_PARAMS], tags[:_MOST_TAGS])
-        coefficients, figures = gold / "models" / "coefficients.parquet", gold / "figures"
-        if coefficients.is_file():
-            client.log_artifact(identity, str(coefficients), "models")
-        if figures.is_dir():
-            client.log_artifacts(identity, str(figures), "figures")
-        status = "FINISHED"
-    finally:
-        client.set_terminated(identity, status)
-    return identity
-
-
-def _experiment(client: MlflowClient, settings: Settings) -> str:
-    name = f"potato/{settings.study_name}"
-    if found := client.get_experiment_by_name(name):
-        return str(found.experiment_id)
-    # A server decides itself where artifacts go; a local database would put them into the working directory.
-    place = None if "MLFLOW_TRACKING_URI" in os.environ else (settings.root / "mlruns").resolve().as_uri()
-    return client.create_experiment(name, artifact_location=place)
-
-
-def _metrics(gold: Path) -> dict[str, float]:
-    """Return the flat numbers of metrics.json and each model's estimates, the finite ones."""
-    found: dict[str, Any] = dict(_flat(_json(gold / "reports" / "metrics.json")))
-    coefficients = gold / "models" / "coefficients.parquet"
-    if coefficients.exists():
-        import pyarrow.parquet as pq
-
-        for row in pq.read_table(coefficients).to_pylist():
-            for measure in ("estimate", "std_error", "p_value", "conf_low", "conf_high"):
-                found[f"{row['model']}/{row['term']}/{measure}"] = row.get(measure)
-    return {
-        _name(name): float(value)
-        for name, value in found.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
-
-
-def _params(settings: Settings, gold: Path) -> dict[str, str]:
-    values: dict[str, Any] = {"study": settings.study_name, "engine": settings.engine}
-    values |= settings.gold.model_dump()
-    formula = _json(gold / "reports" / "numbers.json").get("models", {}).get("formula")
-    if formula:
-        values["formula"] = formula
-    return {
-        name: (", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))[:6000]
-        for name, value in values.items()
-    }
-
-
-def _tags(run: runs.Run, settings: Settings, gold: Path, extra_tags: Mapping[str, str]) -> dict[str, str]:
-    environment = runs.environment(settings.root)
-    tags = {
-        "potato.run_id": run.id,
-        "potato.trace_id": run.trace_id,
-        "potato.stage": "gold",
-        "potato.study": settings.study_name,
-        "potato.fingerprint": lake.fingerprint(gold),
-        "mlflow.source.name": "notebooks/gold.ipynb",
-        "mlflow.source.type": "NOTEBOOK",
-    }
-    if environment["git_commit"]:
-        tags["mlflow.source.git.commit"] = environment["git_commit"]
-        tags["potato.git_dirty"] = str(environment["git_dirty"]).lower()
-    return tags | {_name(name): str(value)[:8000] for name, value in extra_tags.items()}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content = lake.read_json(path) if path.exists() else {}
-    return content if isinstance(content, dict) else {}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
-
-
-def _name(text: str) -> str:
-    """Return `text` as MLflow allows names: letters, digits, and `_ - . / space`."""
-    return re.sub(r"[^\w\-./ ]+", "_", text, flags=re.ASCII).strip("_/. ") or "unnamed"
+    columns = [{"type": str(c.type), "name": c.name, "required": c.required} for c in MODELING_DATASET.columns]
+    dataset = Dataset(
+        modelruns.DATASET,
+        fingerprint[:_MOST_DIGEST],
+        "local",
+        json.dumps({"uri": f"data/{modelruns.DATASET}"}),
+        json.dumps({"mlflow_colspec": columns}),
+        json.dumps({"sha256": fingerprint}),  # a digest has fewer characters
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])

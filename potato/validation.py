@@ -49,7 +49,11 @@ def gate(
     for name, rows in table.groupby("model", sort=False):
         findings += [_finite(str(name), rows), _intervals(str(name), rows)]
         findings += [_counts(str(name), rows, training.sample)]
-    findings += [_clusters(regression.fit) for regression in found.values() if regression.fit.df is not None]
+    findings += [
+        _clusters(regression.fit)
+        for regression in found.values()
+        if regression.fit.df is not None and regression.fit.n_subjects > 1
+    ]
     findings += diagnostics.residuals(found.values())
     if found:
         findings += _inflation(training.sample)
@@ -124,9 +128,9 @@ def _counts(model: str, rows: pd.DataFrame, sample: Sample) -> Finding:
     expected, people = used.n_obs, used.n_subjects
     right = (rows["n_obs"] == expected) & (rows["n_subjects"] == people)
     text = (
-        f"{_name(model)} used {expected} person-weeks of {people} people, as counted from the data."
+        f"{_name(model)} used {expected} person-weeks of {words.people(people)}, as counted from the data."
         if right.all()
-        else (f"{_name(model)} states other counts than the {expected} person-weeks of {people} people in the data.")
+        else (f"{_name(model)} states other counts than {expected} person-weeks of {words.people(people)} in the data.")
     )
     return Finding("counts", model, "pass" if right.all() else "fail", text, float(rows["n_obs"].iloc[0]), expected)
 

@@ -69,7 +69,7 @@ def find(found: list[Recognised], folder: Path, answers: Answers) -> Wide | None
     looked = [(item.file, timepoints.find(item.file)) for item in found if meant is None or item.file.name in meant]
     wide = [(file, seen.points) for file, seen in looked if seen.points]
     if not wide:
-        unknown = {item.file.name for item in found if not item.families}
+        unknown = {item.file.name for item in found if not item.families and item.trouble is None}
         changes = next(((file, seen.others) for file, seen in looked if seen.others and file.name in unknown), None)
         if changes:
             raise _no_weights(*changes)

@@ -53,21 +53,48 @@ _KNOWN = {
         "per 100 kcal a day",
         "Energy, kcal a day",
     ),
+    "protein_g_per_day": ("Protein", 10.0, "10 g more protein a day", "per 10 g a day", "Protein, g a day"),
+    "carbohydrate_g_per_day": (
+        "Carbohydrate",
+        50.0,
+        "50 g more carbohydrate a day",
+        "per 50 g a day",
+        "Carbohydrate, g a day",
+    ),
+    "fat_g_per_day": ("Fat", 10.0, "10 g more fat a day", "per 10 g a day", "Fat, g a day"),
+    "fiber_g_per_day": ("Fibre", 5.0, "5 g more fibre a day", "per 5 g a day", "Fibre, g a day"),
+    "fiber_rollup_g_per_day": (
+        "Fibre by the daily roll-up",
+        5.0,
+        "5 g more fibre a day by the daily roll-up",
+        "per 5 g a day",
+        "Fibre by the daily roll-up, g a day",
+    ),
+    "days_logged": ("Days with a diary", 1.0, "1 more day with a diary", "per 1 day", "Days with a diary"),
+    "entries": ("Diary entries", 10.0, "10 more diary entries", "per 10 entries a week", "Diary entries a week"),
+    "weight_kg": ("Weight", 10.0, "a weight 10 kg higher", "per 10 kg", "Weight, kg"),
+    "baseline_weight_kg": ("First weight", 10.0, "a first weight 10 kg higher", "per 10 kg", "First weight, kg"),
+    "n_weights": ("Weigh-ins", 1.0, "1 more weigh-in", "per 1 weigh-in", "Weigh-ins of the week"),
 }
 MODELS = {
     "ols_cluster": "Pooled (OLS)",
     "fixed_effects": "Within people",
     "mixed_effects": "Mixed model",
+    "n_of_1": "One person's weeks",
 }
 
 
 def term(name: str) -> Term:
-    """Return how `name`, a column of the modelling dataset, is spoken of."""
+    """Return how `name`, a column of the modelling dataset or of any other data, is spoken of."""
     if name in _KNOWN:
         return Term(name, *_KNOWN[name])
-    unit = schema.MODELING_DATASET.column(name).unit if name in schema.MODELING_DATASET.names else "unit"
-    label = name.removeprefix("entries_").removesuffix("_per_day").replace("_", " ").capitalize()
-    return Term(name, label, 1.0, f"1 {unit} more of {label.lower()}", f"per 1 {unit}", f"{label}, {unit}")
+    if name.startswith("entries_") and name in schema.MODELING_DATASET.names:
+        food = name.removeprefix("entries_")
+        label = food.capitalize()
+        return Term(name, label, 1.0, f"1 more entry of {food}", "per 1 entry a week", f"{label}, entries a week")
+    label = name.replace("_", " ")
+    label = label[:1].upper() + label[1:]
+    return Term(name, label, 1.0, f"1 unit more of {label.lower()}", "per 1 unit", label)
 
 
 def number(value: float, spec: str = ".1f") -> str:

@@ -8,13 +8,27 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 from benchmarks import overhead
 
 HERE = Path(__file__).parent.parent
 SHARED = HERE.parent / "shared" / "data"
 
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
 WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", "date": "date", "weight": "weight"}}
+
+
+# Few tests that take long, after which a worker would be left alone at the end.
+LONG = ("test_pipeline.py", "test_stage.py", "test_small_studies.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order is otherwise random, and stays so within a file."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 def copy_project(destination: Path) -> Path:

@@ -45,7 +45,11 @@ def silver() -> Layer:
     eaten["energy_kcal_per_day"] = 2000.0
     weeks = [{"subject_id": who, "study_week": week, "days_logged": 7} | eaten for who in PEOPLE for week in WEEKS]
     weighed = {"min_weight_kg": 79.0, "weight_kg": 80.0, "max_weight_kg": 81.0, "closing_weight_kg": 79.5}
+    days = [
+        {"subject_id": who, "study_day": 7 * week, "study_week": week, "entries": 1} for who in PEOPLE for week in WEEKS
+    ]
     tables = {
+        "study_days": filled(schema.STUDY_DAYS, days),
         "weekly_features": filled(schema.WEEKLY_FEATURES, weeks),
         "subject_trajectories": filled(schema.SUBJECT_TRAJECTORIES, [week | weighed for week in weeks]),
         "modeling_dataset": filled(schema.MODELING_DATASET, [week for week in weeks if week["study_week"] < 3]),

@@ -128,6 +128,27 @@ def jumps(*rows: tuple[str, str, int]) -> pd.DataFrame:
     return pd.DataFrame(made, columns=schema.FLAGS.names)
 
 
+def days(features: pd.DataFrame) -> pd.DataFrame:
+    """Return silver's study_days for weekly features: the first days_logged days of each week have a diary."""
+    rows = []
+    for week in features.itertuples():
+        start = 7 * (week.study_week - 1)
+        for day in range(1, 8):
+            logged = day <= week.days_logged
+            rows.append(
+                {
+                    "subject_id": week.subject_id,
+                    "study_day": start + day,
+                    "study_week": week.study_week,
+                    "n_weights": 1,
+                    "entries": 3 if logged else 0,
+                    "energy_kcal": week.energy_kcal_per_day if logged else None,
+                    "potato_energy_share": week.potato_energy_share if logged else None,
+                }
+            )
+    return pd.DataFrame(rows, columns=schema.STUDY_DAYS.names)
+
+
 def project(
     folder: Path,
     study: str,
@@ -147,6 +168,7 @@ def project(
     frames = {
         "subject_trajectories": weights,
         "modeling_dataset": changes,
+        "study_days": days(features),
         "weekly_features": features,
         "trajectories_without_jumps": weights,
         "modeling_without_jumps": changes,

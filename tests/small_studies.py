@@ -106,6 +106,10 @@ STUDIES: dict[str, Small] = {
         {"weight.csv": weights(["Ann"], 56), "diary.csv": diary(["Ann"], 56, ["kcal", "fiber"])},
         {"nutrition": _mapped(energy_kcal="kcal", fiber_g="fiber")},
     ),
+    "one_person_long": Small(
+        {"weight.csv": weights(["Ann"], 420), "diary.csv": diary(["Ann"], 420, _EVERYTHING)},
+        {"nutrition": _mapped(**_ALL)},
+    ),
     "one_jump": Small({"weight.csv": weights(_SIX, 28, jump=("Ben", 27))}),
     "some_left": Small(
         {"weight.csv": weights(_TWELVE[:8], 28) + weights(_TWELVE[8:], 12).split("\n", 1)[1]},

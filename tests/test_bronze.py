@@ -275,6 +275,13 @@ def test_a_study_without_weights_fails_its_contract(study: Study) -> None:
     ]
 
 
+def test_what_is_saved_is_what_the_loader_holds(study: Study, project: Path) -> None:
+    loader = loaded(study({"weight.csv": ROWS}))
+    loader.tables["weight"] = loader.tables["weight"].slice(1)
+    loader.save()
+    assert lake.read(lake.output("data/bronze/weight")).equals(loader.tables["weight"])
+
+
 def test_a_large_table_is_saved_in_parts_and_read_in_order(tmp_path: Path) -> None:
     table = pa.table({"source_row": pa.array(range(5_500_001), pa.int32())})
     lake.write(table, tmp_path / "large")

@@ -175,7 +175,6 @@ def assert_balanced(engineer: FeatureEngineer, project: Path) -> None:
 # An example takes a second or two: what fails is shown as it was drawn, since making it smaller would take minutes.
 FEW = hypothesis_settings(
     max_examples=6,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -44,6 +44,7 @@ class Described:
     """What a description said and wrote."""
 
     def __init__(self, project: Path, said: str) -> None:
+        self.project = project
         self.said = said
         self.text = (project / "studies/mine.yaml").read_text(encoding="utf-8")
         self.content: dict[str, Any] = yaml.safe_load(self.text)
@@ -147,11 +148,52 @@ def test_cronometer_takes_servings_net_carbohydrates_and_weight_rows(describing:
     assert "would count twice" in found.said
 
 
-def test_cronometers_biometrics_with_other_metrics_say_to_filter_them(describing: Describe) -> None:
+def test_of_cronometers_biometrics_the_weights_are_used_and_the_others_set_aside(
+    describing: Describe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mixed = str(CRONOMETER["biometrics.csv"]) + "2022-05-01,07:01,Uncategorized,Heart Rate,bpm,60\n"
+    found = describing(CRONOMETER | {"biometrics.csv": mixed})
+    assert found.content["weight"]["rows"] == {"Metric": ["Weight"]}
+    assert "1 of the rows that were looked at are of another measure by 'Metric'" in found.said
+    tables = in_silver(found.project, monkeypatch)
+    assert [(r["value"], r["reason"]) for r in tables["quarantine"]] == [(None, "not_chosen")]
+    assert len({r["subject_id"] for r in tables["subject_trajectories"]}) == 1
+
+
+def test_what_a_tracker_marks_as_deleted_is_set_aside_and_a_blank_mark_is_none(
+    describing: Describe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged = weights(201, "Date,Weight,Last Updated,Deleted", "{day},{weight:.1f},{day},0")
+    found = describing({"l.csv": logged + "2022-07-01,199,2022-07-01,1\n2022-07-02,199,2022-07-01,\n"})
+    assert found.content["weight"]["rows"] == {"Deleted": ["0", ""]}
+    assert [r["reason"] for r in in_silver(found.project, monkeypatch)["quarantine"]] == ["not_chosen"]
+
+
+def test_named_exercises_with_calories_are_no_food(describing: Describe) -> None:
+    header = "Date,Name,Icon,{},Quantity,Units,Calories,Deleted"
+    files = {
+        "food-logs.csv": meals(header.format("Meal") + ",Fat (g)", "{day},Rice,Default,Lunch,1,Cups,200,0,3"),
+        "exercise-logs.csv": meals(header.format("Type"), "{day},Walking,Walk,Exercise,30,Minutes,120,0"),
+        "weights.csv": weights(201, "Date,Weight,Last Updated,Deleted", "{day},{weight:.1f},{day},0"),
+    }
+    found = describing(files)
+    assert (found.content["nutrition"]["files"], found.content["nutrition"]["subject"]) == ("food-logs.csv", "me")
+    assert "'Calories' was burnt, not eaten" in found.said
+
+
+def test_samsung_health_has_a_line_of_its_own_above_the_header(describing: Describe) -> None:
+    header = "com.samsung.health.weight,6170000,4\ncustom,start_time,height,update_time,weight,muscle_mass,comment"
+    logged = weights(85, header, ",{day} 05:10:00.000,180.0,{day} 05:11:00.000,{weight:.1f},,,")
+    weight = describing({"com.samsung.health.weight.csv": logged}, Answers(weight_unit="kg")).content["weight"]
+    assert weight["columns"] == {"date": "start_time", "weight": "weight"}
+
+
+def test_garmins_date_in_a_row_of_its_own_is_named_and_muscle_is_no_body_weight(describing: Describe) -> None:
+    header = "Time,Weight,Change,Skeletal Muscle Mass,"
+    logged = weights(85, header, '" Apr 20, 2022",\n7:01 AM,{weight:.1f} kg,0.1 kg,32.0 kg,')
     with pytest.raises(PotatoError, match="No file with weights") as caught:
-        describing(CRONOMETER | {"biometrics.csv": mixed})
-    assert "'Metric' mixes Weight with Heart Rate" in str(caught.value)
+        describing({"Weight.csv": logged})
+    assert "put the date into each row" in str(caught.value)
 
 
 def test_withings_states_its_unit_in_the_header(describing: Describe) -> None:
@@ -525,12 +567,6 @@ def test_a_unit_in_brackets_is_shown_as_it_stands(describing: Describe) -> None:
     found = describing({"w.csv": weights(70, "date,Weight [kg]")})
     assert "Weight [kg]" in found.said
     assert found.content["weight"]["unit"] == "kg"
-
-
-def test_a_tracker_that_marks_rows_as_deleted_is_remarked_on(describing: Describe) -> None:
-    scale = weights(201, "Date,Weight,Deleted", "{day},{weight:.1f},0")
-    food = "Date,Name,Calories,Deleted\n2022-05-01,Potatoes,300,1\n"
-    assert "1 rows are marked as deleted" in describing({"l.csv": scale, "x.csv": food}).said
 
 
 def test_the_command_takes_its_flags(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

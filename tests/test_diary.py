@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from potato import diary, food
+from potato import diary
 from potato.diary import FOODS, KCAL_PER_G, N_POTATO_FOODS, NAMES, Diary
+from potato.food import CATEGORIES
 from potato.trial import Intake
 
 LAST_DAY = np.array([0, 6, 13, 27] * 10)
@@ -21,16 +22,14 @@ def kept() -> Diary:
 
 def categories(food: str) -> list[str]:
     return [
-        category
-        for category, words in food.CATEGORIES.items()
-        if any(re.search(rf"\b{word}s?\b", food) for word in words)
+        category for category, words in CATEGORIES.items() if any(re.search(rf"\b{word}s?\b", food) for word in words)
     ]
 
 
 def test_each_food_names_one_category_of_the_dictionary_and_all_categories_are_eaten() -> None:
     named = {food: categories(food) for food in FOODS}
     assert all(len(found) == 1 for found in named.values()), named
-    assert {found[0] for found in named.values()} == set(food.CATEGORIES)
+    assert {found[0] for found in named.values()} == set(CATEGORIES)
 
 
 def test_the_potato_foods_come_first() -> None:

@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from potato import diet_figures, figures, models, trajectories, weight_figures
+from potato import (
+    calendars,
+    diet_figures,
+    figures,
+    model_figures,
+    models,
+    predictions,
+    trajectories,
+    weight_figures,
+)
 from potato.figures import Figure
 from tests import silver_frames
 from tests.silver_frames import GROUPS, PROJECT, TRUTH
@@ -40,7 +49,10 @@ def every() -> dict[str, Figure]:
         weight_figures.conditions(slopes, trajectories.condition_slopes(slopes, 0.95), 0.95),
         diet_figures.intake_weekly(changes, ALL, list(TRUTH)),
         diet_figures.dose_response(changes, "potato_energy_share", "next_week_change_kg", 0.95),
-        diet_figures.forest(trained.coefficients, 0.95, TRUTH),
+        model_figures.forest(trained.coefficients, 0.95, TRUTH),
+        model_figures.partial_residuals(trained, "fixed_effects", 0.95),
+        model_figures.calibration(predictions.held_out(trained)),
+        calendars.adherence(silver_frames.days(changes), trajectories.people(weights), ALL),
     ]
     return {figure.id: figure for figure in made}
 
@@ -101,7 +113,7 @@ def test_the_alternative_text_follows_the_data() -> None:
 def test_the_forest_says_when_it_shows_the_truth(every: dict[str, Figure]) -> None:
     assert "simulation was made with" in every["forest"].caption
     trained = models.train(silver_frames.modeling(), outcome="next_week_change_kg", covariates=list(TRUTH), controls=[])
-    assert "simulation" not in diet_figures.forest(trained.coefficients, 0.95, {}).caption
+    assert "simulation" not in model_figures.forest(trained.coefficients, 0.95, {}).caption
 
 
 def test_the_palette_can_be_told_apart_in_grey() -> None:

@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from potato import lake, results, sensitivity, trajectories
+from potato import lake, models, results, sensitivity, trajectories
 from potato.gold import ModelingPipeline
 from tests import silver_frames
 from tests.silver_frames import PROJECT, TRUTH
@@ -69,7 +70,7 @@ def test_every_listed_figure_and_table_is_there_and_nothing_else(demo: Path) -> 
 def test_a_study_with_diaries_gets_every_figure_and_table(demo: Path) -> None:
     assert ids(demo, "figures") == {
         *("change-by-group", "cohort-flow", "trajectories", "weekly-change"),
-        *("intake-weekly", "dose-response", "forest", "influence"),
+        *("intake-weekly", "adherence", "dose-response", "forest", "partial-residuals", "calibration", "influence"),
     }
     assert ids(demo, "tables") == {
         *("cohort-groups", "weekly-change", "group-weeks", "intake-weekly", "food-categories"),
@@ -82,6 +83,25 @@ def test_coefficients_have_the_columns_and_types_of_the_dictionary(demo: Path) -
     table = pq.read_table(demo / "models/coefficients.parquet")
     assert table.schema.equals(results.COEFFICIENTS.arrow())
     assert table.num_rows == 9
+
+
+def test_each_fitted_model_can_be_read_back_whole(demo: Path) -> None:
+    table = pd.read_parquet(demo / "models/coefficients.parquet")
+    folders = sorted(path.name for path in (demo / "models").iterdir() if path.is_dir())
+    assert folders == sorted(models.MODELS)
+    for name in folders:
+        document = load(demo / "models" / name / "model.json")
+        terms = pd.read_parquet(demo / "models" / name / "coefficients.parquet").set_index("term")
+        covariance = pd.read_parquet(demo / "models" / name / "covariance.parquet")
+        assert list(terms.index) == document["terms"]
+        assert document["model"] == name
+        assert document["formula"].startswith("next_week_change_kg ~ potato_energy_share")
+        square = covariance.pivot(index="term", columns="other", values="covariance").loc[terms.index, terms.index]
+        np.testing.assert_allclose(np.sqrt(np.diag(square)), terms["std_error"], rtol=1e-12)
+        reported = table[table["model"] == name].set_index("term")
+        assert list(reported.index) == document["reported"]
+        assert (reported["n_obs"] == document["n_obs"]).all()
+        pd.testing.assert_frame_equal(terms.loc[reported.index], reported)
 
 
 def test_shown_estimates_are_the_stored_ones_times_a_step(demo: Path) -> None:

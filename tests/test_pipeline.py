@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,14 +123,20 @@ def test_metrics_plots_and_the_graph_say_something(demo: Path) -> None:
     assert (demo / "dvc_plots/index.html").is_file()
 
 
-# The tests below change the project; each leaves it as it found it, in whatever order they run.
+# The tests below change the project: each has a copy of its own.
 
 
-def test_forcing_every_stage_gives_the_same_bytes(demo: Path) -> None:
-    before, first = fingerprints(demo), demo / "runs" / lines(demo / "runs/index.jsonl")[0]["run_id"]
-    assert repro(demo, "--force") == STAGES
-    assert fingerprints(demo) == before
-    assert executed(demo / "runs/latest") == executed(first)
+@pytest.fixture
+def own(demo: Path, tmp_path: Path) -> Path:
+    """A copy of the demo study's project as it stood after its run."""
+    return Path(shutil.copytree(demo, tmp_path / "own", symlinks=True))
+
+
+def test_forcing_every_stage_gives_the_same_bytes(own: Path) -> None:
+    before, first = fingerprints(own), own / "runs" / lines(own / "runs/index.jsonl")[0]["run_id"]
+    assert repro(own, "--force") == STAGES
+    assert fingerprints(own) == before
+    assert executed(own / "runs/latest") == executed(first)
 
 
 def executed(run: Path) -> dict[str, bytes]:
@@ -138,36 +145,31 @@ def executed(run: Path) -> dict[str, bytes]:
     return notebooks
 
 
-def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(demo: Path) -> None:
-    module = demo / "potato/silver.py"
-    original = module.read_text()
-    module.write_text(original + "\n# a line\n")
-    assert repro(demo) == ["silver", "gold", "report"]
-    module.write_text(original)
-    repro(demo)
+def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(own: Path) -> None:
+    module = own / "potato/silver.py"
+    module.write_text(module.read_text() + "\n# a line\n")
+    assert repro(own) == ["silver", "gold", "report"]
 
 
-def test_a_gold_parameter_reruns_gold_and_report_only(demo: Path) -> None:
-    change(demo / "params.yaml", "confidence: 0.95", "confidence: 0.9")
-    assert repro(demo) == ["gold", "report"]
-    page = (demo / "_site/run.html").read_text()
+def test_a_gold_parameter_reruns_gold_and_report_only(own: Path) -> None:
+    change(own / "params.yaml", "confidence: 0.95", "confidence: 0.9")
+    assert repro(own) == ["gold", "report"]
+    page = (own / "_site/run.html").read_text()
     assert "cached" in page
-    change(demo / "params.yaml", "confidence: 0.9", "confidence: 0.95")
-    repro(demo)
 
 
-def test_a_failing_stage_shows_one_screen_without_a_traceback(demo: Path) -> None:
-    before = fingerprints(demo)
-    change(demo / "studies/demo.yaml", "weight: weight", "weight: wieght")
-    done = dvc(demo, "repro")
+def test_a_failing_stage_shows_one_screen_without_a_traceback(own: Path) -> None:
+    before = fingerprints(own)
+    change(own / "studies/demo.yaml", "weight: weight", "weight: wieght")
+    done = dvc(own, "repro")
     screen = done.stdout + done.stderr
     assert done.returncode != 0
     assert "no column 'wieght'" in screen
     assert "nearest" in screen
     assert "Traceback" not in screen
-    assert fingerprints(demo) == before
-    change(demo / "studies/demo.yaml", "weight: wieght", "weight: weight")
-    repro(demo)
+    assert fingerprints(own) == before
+    change(own / "studies/demo.yaml", "weight: wieght", "weight: weight")
+    assert repro(own) == []
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data of ../shared/data is not on this machine")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ibis
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potato import cleaning, evidence, families, plain
+from potato.study import Study
 
 from .bronze_rows import NUTRITION, TODAY, bronze, study
 
@@ -27,25 +28,38 @@ WORDS = st.one_of(st.sampled_from(["", "lunch", "NA", " rice", "null", "a b"]), 
 MAPPED = NUTRITION | {"columns": NUTRITION["columns"] | {"meal": "m", "fat_g": "f"}}
 
 
-def both_ways(rows: list[dict[str, Any]]) -> tuple[frozenset[str], list[list[dict[str, Any]]]]:
-    """Return the plain columns of diary entries, and the entries judged by them and without them."""
-    connection = ibis.duckdb.connect(threads=1)
+@dataclass(frozen=True)
+class Entries:
+    """Diary entries in bronze, and what the evidence says of them."""
+
+    tables: dict[str, ibis.Table]
+    description: Study
+    told: evidence.Evidence
+
+    @property
+    def plain(self) -> frozenset[str]:
+        return self.told.simple("nutrition")
+
+
+def entries(rows: list[dict[str, Any]]) -> Entries:
     description = study(nutrition=MAPPED)
-    tables = bronze(connection, nutrition=rows)
-    told = evidence.gather(tables, description)
-    found = []
-    for known in (told, replace(told, plain={})):
-        simple = known.simple("nutrition")
-        mapping = description.mapping("nutrition")
-        typed = cleaning.typed(tables["nutrition"], families.NUTRITION, mapping, description, known)
-        judged = cleaning.judged(typed, families.NUTRITION, mapping, description, TODAY, simple)
-        remarks = cleaning.remarks(typed, families.NUTRITION, mapping, description, simple)
-        by = ["source_file", "source_row"]
-        found.append([*judged.order_by(by).to_pyarrow().to_pylist(), *remarks.order_by(by).to_pyarrow().to_pylist()])
-    return told.simple("nutrition"), found
+    tables = bronze(ibis.duckdb.connect(threads=1), nutrition=rows)
+    return Entries(tables, description, evidence.gather(tables, description))
 
 
-@settings(max_examples=40, deadline=None)
+def judged(given: Entries, known: evidence.Evidence, name: str) -> list[dict[str, Any]]:
+    """Return the entries, judged by evidence that knows plain columns or knows of none, and the remarks on them."""
+    mapping, simple, family = given.description.mapping("nutrition"), known.simple("nutrition"), families.NUTRITION
+    typed = cleaning.typed(given.tables["nutrition"], family, mapping, given.description, known)
+    typed = typed.get_backend().create_table(name, typed)
+    tables = [
+        cleaning.judged(typed, family, mapping, given.description, TODAY, simple),
+        cleaning.remarks(typed, family, mapping, given.description, simple),
+    ]
+    return [row for table in tables for row in table.order_by(["source_file", "source_row"]).to_pyarrow().to_pylist()]
+
+
+@settings(max_examples=40)
 @given(
     number=NUMBERS,
     date=DATES,
@@ -57,30 +71,32 @@ def test_columns_read_by_a_cast_are_read_as_with_care(number: str, date: str, wo
         {"energy_kcal": number, "date": date, "food": word, "meal": word, "fat_g": other},
         {"energy_kcal": "100", "food": "rice", "fat_g": "2"},
     ]
-    _, (by_cast, with_care) = both_ways(rows)
+    given = entries(rows)
+    by_cast = judged(given, given.told, "by_cast")
+    with_care = judged(given, replace(given.told, plain={}), "with_care")
     assert repr(by_cast) == repr(with_care)
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "1e3", " 5", "12 g", "1,5", "+5", "n.a.", "9" * 400])
 def test_a_column_with_a_number_of_another_shape_is_not_plain(text: str) -> None:
-    simple, _ = both_ways([{"energy_kcal": text}, {"energy_kcal": "5"}])
+    simple = entries([{"energy_kcal": text}, {"energy_kcal": "5"}]).plain
     assert "energy_kcal" not in simple
 
 
 @pytest.mark.parametrize("text", ["", None, "-3", "0.25", "NA", "-"])
 def test_digits_and_words_for_a_missing_value_are_plain(text: str | None) -> None:
-    simple, _ = both_ways([{"energy_kcal": text}, {"energy_kcal": "5"}])
+    simple = entries([{"energy_kcal": text}, {"energy_kcal": "5"}]).plain
     assert "energy_kcal" in simple
 
 
 def test_no_number_is_plain_beside_decimal_commas() -> None:
-    simple, _ = both_ways([{"energy_kcal": "5.100", "fat_g": "1,5"}, {"fat_g": "2,25"}])
+    simple = entries([{"energy_kcal": "5.100", "fat_g": "1,5"}, {"fat_g": "2,25"}]).plain
     assert not {"energy_kcal", "fat_g"} & simple
 
 
 @pytest.mark.parametrize("date", ["2022-02-30", "2022-5-1", "1/5/2022", "epoch"])
 def test_a_column_with_a_date_that_needs_care_is_not_plain(date: str) -> None:
-    simple, _ = both_ways([{"date": date}, {}])
+    simple = entries([{"date": date}, {}]).plain
     assert "date" not in simple
 
 

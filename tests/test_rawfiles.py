@@ -300,7 +300,9 @@ def test_a_row_that_repeats_a_name_is_data(read: Read) -> None:
     assert faults(file) == [(2, None), (3, None), (4, None)]
 
 
-@pytest.mark.parametrize("content", [bytes(5000), gzip.compress(HEADER.encode() * 9), random.Random(1).randbytes(5000)])
+@pytest.mark.parametrize(
+    "content", [bytes(5000), gzip.compress(HEADER.encode() * 9, mtime=0), random.Random(1).randbytes(5000)]
+)
 def test_what_is_no_text_is_called_so(read: Read, content: bytes) -> None:
     with pytest.raises(PotatoError, match=r"w\.csv is no text file"):
         read(content)
@@ -386,7 +388,6 @@ def both_ways(content: bytes) -> tuple[pa.Table | None, pa.Table]:
 CELL = st.text(st.sampled_from("ab ,;\"'äß€\t-0"), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     rows=st.lists(st.tuples(CELL, CELL, CELL, CELL), min_size=1, max_size=12),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -411,7 +412,6 @@ def test_both_ways_to_read_give_the_table_that_was_written(
 TEXT = st.text(st.sampled_from('ab ,;"\n'), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(rows=st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=12), blank=st.booleans())
 def test_cells_of_several_lines_come_out_as_they_were_written(rows: list[tuple[str, ...]], blank: bool) -> None:
     text = io.StringIO(newline="")
@@ -428,7 +428,6 @@ def test_cells_of_several_lines_come_out_as_they_were_written(rows: list[tuple[s
 LINE = st.text(st.sampled_from('ab,"\r0-\x00ä'), max_size=14)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(lines=st.lists(LINE, max_size=12))
 def test_where_arrow_reads_a_mess_at_all_it_reads_what_the_other_way_does(lines: list[str]) -> None:
     content = "\n".join(["who,date,weight,note", *lines]).encode()
@@ -437,7 +436,6 @@ def test_where_arrow_reads_a_mess_at_all_it_reads_what_the_other_way_does(lines:
         assert fast.equals(slow)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(lines=st.lists(LINE, max_size=12), width=st.integers(1, 5), time=st.integers(0, 4))
 def test_each_line_of_any_mess_belongs_to_exactly_one_record(lines: list[str], width: int, time: int) -> None:
     text = list(rawrows.text_lines("\n".join(lines).encode()))
@@ -475,7 +473,7 @@ BYTES = st.lists(
 ).map(b"".join)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     start=st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"who,date,weight\n", b"who;date;weight\r\n"]), rest=BYTES
 )

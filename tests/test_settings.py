@@ -46,7 +46,7 @@ def test_a_misspelt_parameter_names_its_nearest_match(
     ("old", "new", "nearest"),
     [
         ("      participants: 67", "      particpants: 67", "participants"),
-        ("controls: [study_week", "controls: [study_weak", "study_week"),
+        ("C(study_week)", "C(study_weak)", "study_week"),
         ("engine: duckdb", "engine: ducktb", "duckdb"),
     ],
 )
@@ -82,7 +82,8 @@ def test_a_covariate_that_is_no_column_names_the_nearest_column(project: Path) -
     change(project / "params.yaml", "covariates: [potato_energy_share", "covariates: [potato_energy_shares")
     with pytest.raises(PotatoError, match="covariates") as caught:
         settings.load(project)
-    assert "nearest: potato_energy_share" in str(caught.value.expected)
+    assert caught.value.where == "params.yaml, gold.covariates"
+    assert caught.value.nearest == "potato_energy_share"
 
 
 def test_a_value_of_the_wrong_type_says_what_was_found(project: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from potato import lake, marks
@@ -87,26 +88,32 @@ def test_the_second_weight_of_a_day_is_set_aside_and_the_same_weight_again_is_a_
     assert rows(engineer, "subject_trajectories")[0]["weight_kg"] == 80
 
 
-@pytest.mark.parametrize(
-    ("evening", "morning"),
-    [
-        ("2022-05-01 21:35:10", "2022-05-01 07:24:29"),
-        ("2022-05-01T21:35", "2022-05-01T07:24"),
-        ("2022-05-01T21:35:10.5+02:00", "2022-05-01T09:24:29Z"),
-        ("5/1/2022 1:05 PM", "5/1/2022 11:59 a.m."),
-        ("1 May 2022, 12:10 pm", "1 May 2022, 12:10 am"),
-        ("44682.75", "44682.25"),
-        ("2022-05-01", "2022-05-01 23:00"),
-        ("2022-05-01 00:00:00", "2022-05-01 07:24"),
-    ],
-)
-def test_the_weight_with_the_earliest_time_of_a_day_counts(
-    study: Study, project: Path, evening: str, morning: str
-) -> None:
-    content = f'who,date,weight\na,2022-05-02,79\na,"{evening}",81\na,"{morning}",80\na,"{morning}",80\n'
-    engineer = silver(study({"weight.csv": content}, date_order="mdy"), project)
-    assert reasons(engineer) == [(3, "date", evening, "second_of_day"), (5, "date", morning, "duplicate_row")]
-    assert rows(engineer, "subject_trajectories")[0]["baseline_weight_kg"] == 80
+EVENINGS_AND_MORNINGS = {
+    "seconds": ("2022-05-01 21:35:10", "2022-05-01 07:24:29"),
+    "letter": ("2022-05-01T21:35", "2022-05-01T07:24"),
+    "zones": ("2022-05-01T21:35:10.5+02:00", "2022-05-01T09:24:29Z"),
+    "noon": ("5/1/2022 1:05 PM", "5/1/2022 11:59 a.m."),
+    "midnight": ("1 May 2022, 12:10 pm", "1 May 2022, 12:10 am"),
+    "serial": ("44682.75", "44682.25"),
+    "unsaid": ("2022-05-01", "2022-05-01 23:00"),
+    "unmeant": ("2022-05-01 00:00:00", "2022-05-01 07:24"),
+}
+
+
+def test_the_weight_with_the_earliest_time_of_a_day_counts(study: Study, project: Path) -> None:
+    files = {
+        f"{who}.csv": f'who,date,weight\n{who},2022-05-02,79\n{who},"{evening}",81\n' + f'{who},"{morning}",80\n' * 2
+        for who, (evening, morning) in EVENINGS_AND_MORNINGS.items()
+    }
+    engineer = silver(study(files, date_order="mdy", weight=WEIGHT | {"files": "*.csv"}), project)
+    aside = {(r["source_file"], r["source_row"], r["value"], r["reason"]) for r in rows(engineer, "quarantine")}
+    assert aside == {
+        row
+        for who, (evening, morning) in EVENINGS_AND_MORNINGS.items()
+        for row in ((f"{who}.csv", 3, evening, "second_of_day"), (f"{who}.csv", 5, morning, "duplicate_row"))
+    }
+    first = {r["subject_id"]: r["baseline_weight_kg"] for r in rows(engineer, "subject_trajectories")}
+    assert first == dict.fromkeys(EVENINGS_AND_MORNINGS, 80)
 
 
 def test_the_earliest_time_of_a_day_counts_across_files(study: Study, project: Path) -> None:
@@ -141,6 +148,22 @@ def test_a_lost_row_stops_the_stage(study: Study, project: Path) -> None:
     lake.write_json(project / "data/bronze/ledger.json", ledger)
     with pytest.raises(PotatoError, match=r"Rows of weight\.csv were lost"):
         engineer.ledger()
+
+
+def test_a_row_that_stands_in_the_place_of_another_stops_the_stage(study: Study, project: Path) -> None:
+    name = study({"weight.csv": "who,date,weight\n" + days(*[80] * 70)})
+    silver(name, project)
+    folder = project / "data/bronze/weight"
+    table = lake.read(folder)
+    numbers = [3 if number == 40 else number for number in table["source_row"].to_pylist()]
+    twice = table.set_column(1, table.schema.field("source_row"), pa.array(numbers, pa.int32()))
+    lake.write(twice, folder)
+    engineer = FeatureEngineer(name)
+    engineer.load_from_bronze()
+    engineer.clean_data()
+    with pytest.raises(PotatoError, match=r"Rows of weight\.csv were lost") as error:
+        engineer.ledger()
+    assert "of 69 different rows" in str(error.value.found)
 
 
 def test_weeks_are_counted_from_each_persons_own_first_day(study: Study, project: Path) -> None:
@@ -191,39 +214,39 @@ def test_intake_is_averaged_over_logged_days_and_gaps_stay_gaps(study: Study, pr
     assert (third["entries_egg"], third["potato_energy_share"]) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("food", "category"),
-    [
-        ("Sweet potato, baked", "potato"),
-        ("Baked beans", "beans"),
-        ("brown rice", "rice"),
-        ("Oatmeal", "oats"),
-        ("Toast", "bread"),
-        ("2 apples", "fruit"),
-        ("Broccoli", "vegetables"),
-        ("Skimmed milk", "dairy"),
-        ("Chicken breast", "meat"),
-        ("Eggs", "egg"),
-        ("Walnuts", "nuts"),
-    ],
-)
-def test_each_category_knows_its_foods(study: Study, project: Path, food: str, category: str) -> None:
+def categories(study: Study, project: Path, *foods: str) -> dict[str, list[str]]:
+    """Return for each food the categories that silver counts it in: each is one person's only entry."""
+    people = [f"p{n:02}" for n, _ in enumerate(foods)]
     content = {
-        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
-        "nutrition.csv": f'who,date,food,kcal,fiber\na,2022-05-01,"{food}",100,1\n',
+        "weight.csv": "who,date,weight\n" + "".join(f"{who},2022-05-01,80\n" for who in people),
+        "nutrition.csv": "who,date,food,kcal,fiber\n"
+        + "".join(f'{who},2022-05-01,"{food}",100,1\n' for who, food in zip(people, foods, strict=True)),
     }
-    week = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
-    assert [name for name in week if name.startswith("entries_") and week[name]] == [f"entries_{category}"]
+    weeks = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")
+    of = {week["subject_id"]: [name for name in week if name.startswith("entries_") and week[name]] for week in weeks}
+    return {food: of[who] for who, food in zip(people, foods, strict=True)}
 
 
-@pytest.mark.parametrize("food", ["eggplant", "butternut", "boathouse", "grapefruit sauce"])
-def test_a_word_inside_another_word_is_no_match(study: Study, project: Path, food: str) -> None:
-    content = {
-        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
-        "nutrition.csv": f"who,date,food,kcal,fiber\na,2022-05-01,{food},100,1\n",
+def test_each_category_knows_its_foods(study: Study, project: Path) -> None:
+    known = {
+        "Sweet potato, baked": "potato",
+        "Baked beans": "beans",
+        "brown rice": "rice",
+        "Oatmeal": "oats",
+        "Toast": "bread",
+        "2 apples": "fruit",
+        "Broccoli": "vegetables",
+        "Skimmed milk": "dairy",
+        "Chicken breast": "meat",
+        "Eggs": "egg",
+        "Walnuts": "nuts",
     }
-    week = rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
-    assert week["entries_egg"] == week["entries_nuts"] == week["entries_oats"] == week["entries_fruit"] == 0
+    assert categories(study, project, *known) == {food: [f"entries_{name}"] for food, name in known.items()}
+
+
+def test_a_word_inside_another_word_is_no_match(study: Study, project: Path) -> None:
+    found = categories(study, project, "eggplant", "butternut", "boathouse", "grapefruit sauce")
+    assert not any(found.values()), found
 
 
 def test_kg_and_lb_are_told_from_the_row_then_from_the_persons_values(study: Study, project: Path) -> None:
@@ -311,6 +334,40 @@ def test_a_person_who_changes_the_group_stops_the_study(study: Study, project: P
     with pytest.raises(PotatoError, match="change their group") as caught:
         silver(study({"weight.csv": content}, weight=grouped), project)
     assert caught.value.found == "a (A, B)"
+
+
+def test_a_broken_row_tells_nobodys_group_and_names_nobody(study: Study, project: Path) -> None:
+    grouped = {"files": "weight.csv", "unit": "kg", "columns": WEIGHT["columns"] | {"group": "group"}}
+    content = (
+        "who,date,weight,group\na,2022-05-01,80,A\na,2022-05-02,80,5,A\nwho,date,weight,group\na,2022-05-03,79,A\n"
+    )
+    engineer = silver(study({"weight.csv": content}, weight=grouped), project)
+    assert [r["subject_id"] for r in rows(engineer, "subjects")] == ["a"]
+    assert rows(engineer, "subjects")[0]["quarantined_rows"] == 1
+    assert {r["group"] for r in rows(engineer, "subject_trajectories")} == {"A"}
+
+
+def test_the_group_of_a_row_without_a_day_is_the_persons_as_in_an_enrolment(study: Study, project: Path) -> None:
+    grouped = {"files": "weight.csv", "unit": "kg", "columns": WEIGHT["columns"] | {"group": "group"}}
+    content = "who,date,weight,group\na,,,A\na,2022-05-01,80,\nb,,,B\nb,2022-05-01,90,\n"
+    engineer = silver(study({"weight.csv": content}, weight=grouped), project)
+    assert {r["subject_id"]: r["group"] for r in rows(engineer, "subject_trajectories")} == {"a": "A", "b": "B"}
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("who,date,weight\na,2022-05-01,80,5\na,2022-05-02,80,4\n", "decimal comma"),
+        ("who,date,weight\na,1651363200,80\n", "2022-05-31"),
+        ("who,date,weight\n", "no rows below a header"),
+    ],
+)
+def test_where_no_weight_can_be_used_the_commonest_reason_says_what_to_do(
+    study: Study, project: Path, content: str, hint: str
+) -> None:
+    with pytest.raises(PotatoError, match="No weight of the study can be used") as caught:
+        silver(study({"weight.csv": content}), project)
+    assert hint in str(caught.value.hint)
 
 
 def test_one_file_may_hold_two_families(study: Study, project: Path) -> None:

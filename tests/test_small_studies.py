@@ -175,6 +175,14 @@ EXPECTED: dict[str, tuple[set[str], set[str], tuple[str, ...]]] = {
     ),
     "one_jump": ({"intake", "models", "attrition"}, DIET, ("**6** people with a weight",)),
     "some_left": ({"intake", "models"}, DIET, ("**12** people with a weight",)),
+    "one_person_long": (
+        {"attrition"},
+        ONE_PERSON | {"dose-response"},
+        (
+            "Comparing the weeks of one person, with a straight trend over time taken off,",
+            "say nothing about anyone else",
+        ),
+    ),
 }
 
 
@@ -256,6 +264,40 @@ def test_without_models_nothing_is_said_of_what_models_leave_out(report: Callabl
     assert "the models leave it out" not in first
     assert "Whether food and weight went together can't be said." in first
     assert "with fewer than 5 people no estimate is made" in first
+
+
+def test_a_long_diary_of_one_person_has_a_model_of_its_own(report: Callable[[str], Report]) -> None:
+    made = report("one_person_long")
+    stored = pd.read_parquet(made.gold / "models/coefficients.parquet")
+    assert set(stored["model"]) == {"n_of_1"}
+    assert (stored["n_subjects"] == 1).all()
+    assert stored["n_obs"].eq(59).all()
+    assert "study_week" in made.numbers["models.formula"]
+    models = made.page("models.qmd")
+    assert "## One person's weeks" in models
+    assert "Three models" not in models
+    methods = made.page("methods.qmd")
+    assert "## The model of one person" in methods
+    assert "Newey and West" in methods
+    assert "## The three models" not in methods
+    assert made.numbers["models.sentence"].startswith("One model was fitted to 59 weeks of one person.")
+    assert pd.read_parquet(made.gold / "models/bootstrap.parquet").empty
+
+
+def test_a_short_diary_of_one_person_says_from_how_many_weeks_on_there_is_a_model(
+    report: Callable[[str], Report],
+) -> None:
+    first = report("one_person_totals").page("index.qmd")
+    assert "One person's weeks are compared with one another from 30 weeks on; this diary has 7" in first
+
+
+def test_few_people_with_diaries_have_bootstrap_intervals_beside_the_models(report: Callable[[str], Report]) -> None:
+    made = report("daily_totals")
+    stored = pd.read_parquet(made.gold / "models/bootstrap.parquet")
+    assert set(stored["model"]) <= {"ols_cluster", "fixed_effects"}
+    assert (stored["n_subjects"] == 6).all()
+    assert "{#tbl-bootstrap}" in made.page("models.qmd")
+    assert "With 6 people the intervals" in made.numbers["models.bootstrap"]
 
 
 def test_a_few_people_have_means_and_no_intervals_in_tables_and_figures(report: Callable[[str], Report]) -> None:

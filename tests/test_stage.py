@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from potato import lake
+from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.stage import Stage
 
@@ -38,6 +39,15 @@ def run(project: Path, name: str) -> list[str]:
     told: list[str] = []
     Stage(name, project, told.append).execute()
     return told
+
+
+def bronze(name: str) -> None:
+    """Write bronze as its notebook does, without the notebook."""
+    loader = CSVLoader(name)
+    loader.read_nutrition_files()
+    loader.basic_validation()
+    loader.validate_schema()
+    loader.save()
 
 
 def events(project: Path) -> list[str]:
@@ -151,11 +161,14 @@ def test_an_unknown_stage_names_the_nearest(small: Path) -> None:
     assert caught.value.nearest == "silver"
 
 
-def test_silver_is_compared_with_the_last_accepted_data_of_the_same_study(small: Path, study: Study) -> None:
+def test_silver_is_compared_with_the_last_accepted_data_of_the_same_study(
+    small: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = []
     for more in ("", "", "a,2022-05-03,79.8\n"):
-        study({"weight.csv": ROWS + more})
-        run(small, "bronze")
+        with monkeypatch.context() as patch:
+            patch.setenv("POTATO_STAGING", str(small))
+            bronze(study({"weight.csv": ROWS + more}))
         run(small, "silver")
         found.append(lake.read_json(small / "runs/latest/contracts/drift.json"))
     assert [drift["status"] for drift in found] == ["first", "unchanged", "compared"]
