@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean lock setup
+.PHONY: help run test check bench calibration clean lock setup
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## what can be typed here
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## set up, run the pipeline on the study in params.yaml, and say where the report is
 	@potato doctor --quiet
@@ -31,8 +31,13 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@echo "check: all good"
 
-bench: setup ## measure the pipeline against plain papermill, and the ingest of a million rows against DuckDB
-	@python -m benchmarks.overhead; overhead=$$?; python -m benchmarks.ingest && exit $$overhead
+bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, and what imports cost gold
+	@failed=0; for part in overhead ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
+
+TRIALS ?= 200
+
+calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
+	@python -m benchmarks.calibration --trials $(TRIALS)
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive

@@ -1,4 +1,4 @@
-"""Figures of intake: what was eaten week by week and day by day, and what weight did after it."""
+"""Figures of intake: what was eaten week by week, and what weight did after it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, Figure, look, scales, signed, weeks, zero_line
+from potato.figures import INK, MANY, PALETTE, Figure, look, scales, signed, weeks, zero_line
 
 _BINS = 6
+_POINTS = 60  # weeks; beyond it, points touch one another
 
 
 def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequence[str]) -> Figure:
@@ -29,12 +30,12 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
     data = trajectories.enough(data)
     panel = {name: words.term(name).axis for name in variables}
     data["panel"] = pd.Categorical(data["variable"].map(panel), [panel[v] for v in variables])
-    apart = p9.position_dodge(width=0.5)
+    apart = p9.position_dodge(width=0.6)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "middle", color="group", shape="group"))
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), position=apart, size=0.8, alpha=0.7)
-        + p9.geom_point(position=apart, size=2.4)
-        + p9.facet_wrap("panel", scales="free_y", nrow=1)
+        + p9.geom_point(position=apart, size=1.2 if data["study_week"].nunique() > _POINTS else 2.4)
+        + p9.facet_wrap("panel", scales="free_y", ncol=1)
         + weeks(data["study_week"])
         + scales(groups, "color", "shape")
         + p9.labs(x="Study week", y="")
@@ -48,17 +49,22 @@ def intake_weekly(weekly: pd.DataFrame, groups: Sequence[str], variables: Sequen
     caption += " All values are per logged day."
     if "potato_energy_share" in variables:
         caption += " Potato share 1 means that all energy came from potatoes."
-    middles = [f"{words.term(v).axis}: {_spread(weekly[v])}" for v in variables]
+    told = "; ".join(
+        f"{panel[str(variable)]}{'' if group == trajectories.EVERYONE else f', {group}'}:"
+        f" {_amount(part['middle'].iloc[0])} in week {part['study_week'].iloc[0]}"
+        + (f", {_amount(part['middle'].iloc[-1])} in week {part['study_week'].iloc[-1]}" if len(part) > 1 else "")
+        for (variable, group), part in data.groupby(["variable", "group"], sort=False)
+    )
     return Figure(
         "intake-weekly",
         "intake",
         "What was eaten, week by week",
         caption,
         f"{'Points' if alone else 'Medians with quartiles'} by study week in {words.count(len(variables), 'panel')}."
-        f" Over all person-weeks: {'; '.join(middles)}.",
+        f" {told}.",
         "silver/weekly_features",
         plot,
-        height=3.5,
+        height=1.0 + 1.6 * len(variables),
     )
 
 
@@ -72,7 +78,7 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
     plot = (
         p9.ggplot(data, p9.aes(variable, outcome))
         + zero_line()
-        + p9.geom_point(color="#0072B2", alpha=0.35, size=1.5, stroke=0)
+        + p9.geom_point(color=PALETTE[0], alpha=0.35, size=1.5, stroke=0, raster=len(data) > MANY)
         + p9.geom_line(p9.aes("x", "mean"), means, inherit_aes=False, color=INK, size=0.6, linetype="dashed")
         + p9.geom_linerange(
             p9.aes(x="x", ymin="low", ymax="high"), means.dropna(subset=["low"]), inherit_aes=False, size=1, color=INK
@@ -95,10 +101,9 @@ def dose_response(frame: pd.DataFrame, variable: str, outcome: str, confidence: 
         f" about {high['x']:.2f}.",
         "silver/modeling_dataset",
         plot,
+        height=3.6,
     )
 
 
-def _spread(values: pd.Series[float]) -> str:
-    low, middle, high = (float(values.quantile(q)) for q in (0.25, 0.5, 0.75))
-    spec = ",.0f" if middle > 50 else ".2f"
-    return f"{format(middle, spec)} (middle half {format(low, spec)} to {format(high, spec)})"
+def _amount(value: float) -> str:
+    return format(value, ",.0f" if value > 50 else ".1f" if value > 2 else ".2f")

@@ -1,7 +1,8 @@
 """The report's figures: plotnine, one visual language, the same bytes on every run.
 
 Colours are Okabe and Ito's; a second sign (shape, line or panel) carries each distinction, so that a
-figure reads in grey. Every figure brings its caption and its alternative text, made from the same data.
+figure reads in grey. A figure is as narrow as a phone allows its letters to be. Every figure brings its
+caption and its alternative text, made from the same data.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,10 @@ INK, SOFT, RULE = "#1b1b1b", "#8a8a8a", "#e3e3e3"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("solid", "dashed", "dashdot", "dotted", "solid", "dashed", "dashdot")
-_WIDTH = 6.6
+LETTERS = 9.5  # points; the smallest letters, 9 px on a phone
+MANY = 600  # points, each of them an element of the page; more are drawn as one picture
+_WIDTH = 5.6
+_SIGNS = len(PALETTE)
 _SALT = "potato-weight-nutrition"
 
 
@@ -41,6 +46,10 @@ class Figure:
     height: float = 4.0
     width: float = _WIDTH
 
+    def drawn(self) -> Any:
+        """Return the figure as matplotlib draws it."""
+        return (self.plot + p9.theme(figure_size=(self.width, self.height), dpi=144)).draw()
+
     @cached_property
     def files(self) -> dict[str, bytes]:
         """Return the figure as {"svg": ..., "png": ...}: the same bytes for the same data."""
@@ -53,7 +62,7 @@ class Figure:
             "font.family": "DejaVu Sans",
         }
         with mpl.rc_context(settings):
-            drawn = (self.plot + p9.theme(figure_size=(self.width, self.height), dpi=144)).draw()
+            drawn = self.drawn()
             made: dict[str, bytes] = {}
             for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
                 stream = io.BytesIO()
@@ -82,37 +91,69 @@ def look(**changes: Any) -> p9.theme:
     """Return the theme that all figures share."""
     shared = p9.theme(
         text=p9.element_text(color=INK),
-        axis_title=p9.element_text(size=11.5),
-        axis_text=p9.element_text(size=11, color="#444444"),
-        strip_text=p9.element_text(size=11, weight="bold", ha="left"),
+        axis_title=p9.element_text(size=10.5),
+        axis_text=p9.element_text(size=10, color="#444444"),
+        strip_text=p9.element_text(size=10, weight="bold", ha="left"),
+        legend_text=p9.element_text(size=10),
         panel_grid_major=p9.element_line(color=RULE, size=0.5),
         panel_grid_minor=p9.element_blank(),
         legend_position="top",
         legend_title=p9.element_blank(),
         legend_key=p9.element_blank(),
+        plot_margin=0.015,
         plot_background=p9.element_rect(fill="white", color="white"),
     )
-    return p9.theme_minimal(base_size=12, base_family="DejaVu Sans") + shared + p9.theme(**changes)
+    return p9.theme_minimal(base_size=11, base_family="DejaVu Sans") + shared + p9.theme(**changes)
 
 
-def scales(groups: Sequence[str], *kinds: str) -> list[Any]:
-    """Return the colour, fill, shape and line scales that give each group the same sign in every figure."""
-    made = {"color": PALETTE, "fill": PALETTE, "shape": SHAPES, "linetype": LINES}
+def sign(kind: str, place: int) -> str:
+    """Return the colour, fill, shape or linetype of the group at `place`: no two groups have all of them in common."""
+    if kind in ("color", "fill"):
+        return PALETTE[place % _SIGNS]
+    # A second round through the colours pairs each with another shape and line.
+    return (SHAPES if kind == "shape" else LINES)[(place + place // _SIGNS) % _SIGNS]
+
+
+def scales(groups: Sequence[str], *kinds: str, keys: bool = True) -> list[Any]:
+    """Return the colour, fill, shape and line scales that give each group the same sign in every figure.
+
+    Without `keys`, or with a single group, there is no legend.
+    """
     build = {
         "color": p9.scale_color_manual,
         "fill": p9.scale_fill_manual,
         "shape": p9.scale_shape_manual,
         "linetype": p9.scale_linetype_manual,
     }
-    show: dict[str, Any] = {"guide": None} if list(groups) == [EVERYONE] else {}
+    width = max((len(group) for group in groups), default=0)
+    columns = max(1, min(len(groups), 3, 60 // (width + 5)))
     return [
         build[kind](
-            values={g: made[kind][i % len(PALETTE)] for i, g in enumerate(groups)},
+            values={group: sign(kind, place) for place, group in enumerate(groups)},
             limits=list(groups),
-            **show,
+            labels=[folded(group, 50) for group in groups],
+            guide=p9.guide_legend(ncol=columns) if keys and list(groups) != [EVERYONE] else None,
         )
         for kind in kinds
     ]
+
+
+def folded(text: str, width: int) -> str:
+    """Return a label in lines of about `width` letters."""
+    return "\n".join(wrap(text, width)) or text
+
+
+def panels(column: str, groups: Sequence[str], most: int = 3) -> list[Any]:
+    """Return a panel for each group, at most `most` in a row; nothing where there is one group."""
+    if len(groups) < 2:
+        return []
+    ncol = min(len(groups), most)
+    return [p9.facet_wrap(column, ncol=ncol, labeller=lambda text: folded(str(text), 48 // ncol))]
+
+
+def panel_rows(groups: Sequence[str], most: int = 3) -> int:
+    """Return how many rows of panels `panels` gives."""
+    return -(-len(groups) // most)
 
 
 def swarm(values: pd.Series[float], width: float = 0.3) -> list[float]:
@@ -130,10 +171,10 @@ def swarm(values: pd.Series[float], width: float = 0.3) -> list[float]:
     return [float(o) for o in offsets]
 
 
-def weeks(values: pd.Series[int]) -> Any:
-    """Return an axis of whole weeks with at most about ten labels."""
+def weeks(values: pd.Series[int], columns: int = 1) -> Any:
+    """Return an axis of whole weeks with as many labels as fit where `columns` panels stand side by side."""
     low, high = int(values.min()), int(values.max())
-    every = max(1, -(-(high - low) // 10))
+    every = max(1, -(-(high - low) // (10 if columns == 1 else 5)))
     return p9.scale_x_continuous(breaks=list(range(low, high + 1, every)), minor_breaks=[])
 
 

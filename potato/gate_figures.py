@@ -8,7 +8,7 @@ import plotnine as p9
 
 from potato import words
 from potato.attrition import CHANGE, METHODS
-from potato.figures import INK, PALETTE, RULE, SHAPES, SOFT, Figure, look, signed, swarm, zero_line
+from potato.figures import INK, LETTERS, MANY, PALETTE, RULE, SHAPES, SOFT, Figure, look, signed, swarm, zero_line
 from potato.influence import MOST_MOVED
 
 
@@ -35,10 +35,10 @@ def influence(table: pd.DataFrame) -> Figure:
         p9.ggplot(dots, p9.aes("dfbeta", "y"))
         + zero_line(horizontal=False)
         + p9.geom_vline(xintercept=[-MOST_MOVED, MOST_MOVED], color=SOFT, linetype="dashed", size=0.5)
-        + p9.geom_point(color=PALETTE[0], size=1.4, alpha=0.55, stroke=0.2)
+        + p9.geom_point(color=PALETTE[0], size=1.4, alpha=0.55, stroke=0.2, raster=len(dots) > MANY)
         + p9.geom_point(data=top, color=PALETTE[1], shape="s", size=2.4)
         + [
-            p9.geom_text(p9.aes("beside", label="subject_id"), part, size=8, ha=side, color=INK)
+            p9.geom_text(p9.aes("beside", label="subject_id"), part, size=LETTERS, ha=side, color=INK)
             for side, part in top.groupby("ha")
         ]
         + p9.facet_wrap("panel", nrow=1)
@@ -90,7 +90,7 @@ def attrition(table: pd.DataFrame, confidence: float) -> Figure:
         + zero_line(horizontal=False)
         + p9.geom_errorbarh(p9.aes(xmin="conf_low", xmax="conf_high"), height=0.14, size=0.9)
         + p9.geom_point(size=3)
-        + p9.geom_text(p9.aes(label="text"), size=9, va="bottom", nudge_y=0.14, color=INK)
+        + p9.geom_text(p9.aes(label="text"), size=LETTERS, va="bottom", nudge_y=0.14, color=INK)
         + p9.scale_x_continuous(labels=signed, minor_breaks=[])
         + p9.scale_y_continuous(
             breaks=[place[m] for m in order],
@@ -100,7 +100,7 @@ def attrition(table: pd.DataFrame, confidence: float) -> Figure:
         )
         + p9.scale_color_manual(values=dict(zip(names, PALETTE, strict=False)))
         + p9.scale_shape_manual(values=dict(zip(names, SHAPES, strict=False)))
-        + p9.labs(x="Mean change by the end of the study, kg (1 kg is 2.2 lb)", y="")
+        + p9.labs(x="Mean change by the end, kg (1 kg is 2.2 lb)", y="")
         + look(legend_position="none", panel_grid_major_y=p9.element_line(color=RULE, size=0.5))
     )
     told = "; ".join(

@@ -145,7 +145,7 @@ class ModelingPipeline:
 
     def generate_reports(self) -> dict[str, Figure]:
         """Make the figures, tables and sentences that this study has data for, and return the figures."""
-        from potato import weight_figures
+        from potato import cohort_figures, weight_figures
 
         options, weights = self.options, self.weights
         self.by_week = trajectories.summarise(weights, "weight_change_kg", ["group", "study_week"], options.confidence)
@@ -156,7 +156,7 @@ class ModelingPipeline:
             weight_figures.courses(weights, self.groups, self.jump_weeks),
         )
         if len(self.people) > 1:
-            self._add(weight_figures.cohort_flow(weights, self.groups))
+            self._add(cohort_figures.cohort_flow(self.people, self.groups))
         if self.people["change_kg"].notna().sum() > 1:
             self._add(weight_figures.change_by_group(self.people, self.groups, options.confidence))
         if len(self.by_week):
@@ -178,8 +178,8 @@ class ModelingPipeline:
         if recorded:
             self._add(diet_figures.intake_weekly(self.weekly, self.diet_groups, recorded))
         if (self.frames["study_days"]["entries"] > 0).any():
-            eaters = self.weekly[["subject_id", "group"]].drop_duplicates()
-            self._add(calendars.adherence(self.frames["study_days"], eaters, self.diet_groups))
+            whose = self.weekly[["subject_id", "group"]].drop_duplicates()
+            self._add(calendars.adherence(self.frames["study_days"], whose, self.diet_groups))
         # The weeks of one person are too few and too alike for means of sets of weeks.
         if sample.covariates and sample.n_obs >= 12 and sample.n_subjects > 1:
             self._add(

@@ -24,6 +24,7 @@ CORRECTION = (
     " variances, without a small-sample correction, and its intervals use the normal distribution."
 )
 _TIGHT = 1e-9
+_PERFECT = 1e-12  # of the outcome's variance; below it, what is left unexplained is rounding
 _LEAST_SHARE = 1e-4  # of the variance; below it people do not differ beyond noise
 _MOST_CORRELATION = 0.9999
 _STILL = 1e-7  # of the criterion; a step to a neighbouring point that gains less is no descent
@@ -189,7 +190,7 @@ class _Problem:
         inverse = np.linalg.inv(cross[:k, :k])
         params = inverse @ cross[:k, k]
         residual = float(cross[k, k] - cross[k, :k] @ params) / (n - k)
-        if not residual > 1e-18 or not np.isfinite(inverse).all():
+        if not residual > _PERFECT or not np.isfinite(inverse).all():
             raise ArithmeticError("the covariates and people's own levels explain the outcome to the last digit")
         factor = self.factor(theta)
         return _Estimate(params, inverse * residual, factor @ factor.T * residual, residual)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 import plotnine as p9
 
 from potato import predictions, words
-from potato.figures import INK, SOFT, Figure, look, signed, zero_line
+from potato.figures import INK, MANY, PALETTE, SOFT, Figure, folded, look, signed, zero_line
 from potato.models import Fit, Training
 
-_TRUTH = "#D55E00"
-_DOTS = "#0072B2"
+_DOTS, _TRUTH = PALETTE[:2]
+_MARKS = ("o", "s", "D", "^")
 _BINS = 6
+_STEPS = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]
 
 
 def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, float]) -> Figure:
     """Draw the models' estimates with their intervals, a panel a covariate, and the truth if known."""
     terms = [words.term(name) for name in dict.fromkeys(coefficients["term"])]
-    room = 56 // max(len(terms), 1)
-    panel = {t.name: "\n".join([*wrap(t.label, room), *wrap(t.step_short, room)]) for t in terms}
+    panel = {t.name: folded(f"{t.label}, {t.step_short}", 54) for t in terms}
     order = [words.MODELS.get(m, m) for m in dict.fromkeys(coefficients["model"])]
     step = coefficients["term"].map({t.name: t.step for t in terms})
     data = coefficients.assign(
@@ -44,35 +43,34 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         p9.ggplot(data, p9.aes("estimate", "shown"))
         + p9.geom_vline(xintercept=0, color=SOFT, size=0.5)
         + marks
-        + p9.geom_errorbarh(p9.aes(xmin="conf_low", xmax="conf_high"), height=0.12, color=INK, size=0.8)
-        + p9.geom_point(p9.aes(shape="shown"), size=3, color="#0072B2")
-        + p9.facet_wrap("panel", scales="free_x", nrow=1)
-        + p9.scale_shape_manual(values=dict(zip(order, ("o", "s", "D"), strict=False)))
-        + p9.scale_x_continuous(labels=signed, breaks=_few_breaks)
-        + p9.labs(x="Effect on next week's weight change, kg", y="")
-        + look(
-            legend_position="none",
-            panel_spacing_x=0.03,
-            strip_text=p9.element_text(size=10, weight="bold", ha="center"),
-        )
+        + p9.geom_errorbarh(p9.aes(xmin="conf_low", xmax="conf_high"), height=0.15, color=INK, size=0.8)
+        + p9.geom_point(p9.aes(shape="shown"), size=3, color=_DOTS)
+        + p9.facet_wrap("panel", scales="free_x", ncol=1)
+        + p9.scale_shape_manual(values=dict(zip(order, _MARKS, strict=False)))
+        + p9.scale_x_continuous(labels=signed, breaks=_few_breaks, minor_breaks=[], expand=(0.08, 0))
+        + p9.labs(x="← more loss      next week's weight change, kg      less loss →", y="")
+        + look(legend_position="none", panel_spacing_y=0.03, panel_grid_major_y=p9.element_blank())
     )
     told = "; ".join(
         f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
         f" ({words.interval(r.conf_low, r.conf_high, '+.3f')})"
         for r in words.rows(data)
     )
+    made_with = "; ".join(
+        f"{t.label}: {words.number(truth[t.name] * t.step, '+.3f')}" for t in terms if t.name in truth
+    )
     beside = " The dashed line is the effect that the simulation was made with." if len(known) else ""
     return Figure(
         "forest",
         "models",
         "What each model estimates",
-        f"Estimates with {confidence:.0%} intervals, for a step of each covariate that somebody could take."
-        f" Left of zero goes with losing more.{beside}",
-        f"Points with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')},"
-        f" kg per week. {told}.",
+        "What each model says that a step more of a covariate goes along with: a mark is the estimate, the line through"
+        f" it the {confidence:.0%} interval. A line that crosses zero leaves the direction open.{beside}",
+        f"Marks with intervals for {words.count(len(order), 'model')} in {words.count(len(terms), 'panel')}, in kg a"
+        f" week. {told}." + (f" The effects that the simulation was made with are {made_with}." if made_with else ""),
         "gold/models/coefficients",
         plot,
-        height=3.5,
+        height=0.65 + len(terms) * (0.55 + 0.24 * len(order)),
     )
 
 
@@ -86,7 +84,8 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
     sample = training.sample.within() if model == "fixed_effects" else training.sample
     level = float(sample.frame[outcome].mean())
     terms = [words.term(name) for name in fit.reported]
-    panel = {t.name: "\n".join(wrap(t.axis, 56 // len(terms))) for t in terms}
+    columns = min(len(terms), 3)
+    panel = {t.name: folded(t.axis, 48 // columns) for t in terms}
     dots, bins, lines_ = [], [], []
     for term in terms:
         x = sample.frame[term.name].to_numpy(float)
@@ -107,19 +106,21 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
     plot = (
         p9.ggplot(data, p9.aes("x", "y"))
         + zero_line()
-        + p9.geom_point(color=_DOTS, alpha=0.3, size=1.3, stroke=0, raster=True)
+        + p9.geom_point(color=_DOTS, alpha=0.35, size=1.3, stroke=0, raster=len(data) > MANY)
         + p9.geom_ribbon(p9.aes("x", ymin="low", ymax="high"), line, inherit_aes=False, fill=SOFT, alpha=0.35)
         + p9.geom_line(p9.aes("x", "y"), line, inherit_aes=False, color=INK, size=0.9)
         + p9.geom_point(p9.aes("x", "y"), means, inherit_aes=False, shape="D", size=2.6, color=INK)
-        + p9.facet_wrap("panel", scales="free_x", nrow=1)
+        + p9.facet_wrap("panel", scales="free_x", ncol=columns)
+        + p9.scale_x_continuous(breaks=_ends, minor_breaks=[])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x="", y="Weight change into the next week, kg")
-        + look(panel_spacing_x=0.03, strip_text=p9.element_text(size=10, weight="bold", ha="center"))
+        + look(panel_spacing_x=0.03)
     )
     around = ", each person's weeks around their own mean" if model == "fixed_effects" else ""
     told = "; ".join(
-        f"{t.label}: {words.number(fit.params[fit.terms.index(t.name)] * t.step, '+.3f')} kg {t.step_short}"
-        for t in terms
+        f"{t.axis}: from {words.kg(ends['y'].iloc[0], '+.2f')} at {_amount(ends['x'].iloc[0])}"
+        f" to {words.kg(ends['y'].iloc[-1], '+.2f')} at {_amount(ends['x'].iloc[-1])}"
+        for t, ends in zip(terms, lines_, strict=True)
     )
     return Figure(
         "partial-residuals",
@@ -132,8 +133,12 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
         f" straight line through it. {told}.",
         "silver/modeling_dataset",
         plot,
-        height=3.6,
+        height=0.6 + 3.0 * -(-len(terms) // columns),
     )
+
+
+def _amount(value: float) -> str:
+    return format(value, ",.0f" if abs(value) > 50 else ".1f" if abs(value) > 2 else ".2f").replace("-", words.MINUS)
 
 
 def _line(fit: Fit, at: int, x: np.ndarray, level: float, confidence: float) -> pd.DataFrame:
@@ -161,23 +166,29 @@ def calibration(held_out: pd.DataFrame) -> Figure:
         + p9.geom_abline(intercept=0, slope=1, color=SOFT, linetype="dashed", size=0.7)
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), color=INK, size=0.6)
         + p9.geom_point(p9.aes(shape="model"), color=_DOTS, size=2.6)
-        + p9.facet_wrap("model", scales="free", nrow=1)
-        + p9.scale_shape_manual(values=dict(zip(order, ("o", "s", "D"), strict=False)))
+        + p9.facet_wrap("model", scales="free", ncol=3)
+        + p9.scale_shape_manual(values=dict(zip(order, _MARKS, strict=False)))
         + p9.scale_x_continuous(labels=signed, breaks=_ends, minor_breaks=[])
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x="Predicted weight change, kg", y="What happened, kg")
-        + look(legend_position="none", panel_spacing_x=0.04)
+        + look(legend_position="none", panel_spacing_x=0.025)
     )
-    told = "; ".join(f"{name}: {slopes[name]:.2f}" for name in order)
+    told = "; ".join(
+        f"{name}: {words.kg(part['observed'].iloc[0], '+.2f')} where {words.kg(part['predicted'].iloc[0], '+.2f')} was"
+        f" predicted, {words.kg(part['observed'].iloc[-1], '+.2f')} where"
+        f" {words.kg(part['predicted'].iloc[-1], '+.2f')} was"
+        for name, part in data.groupby("model", sort=False, observed=True)
+    )
+    steep = words.listed([f"{slopes[name]:.2f} ({name})" for name in order])
     return Figure(
         "calibration",
         "models",
         "Predictions for people whom the model has not seen",
         f"A fifth of the people at a time is left out, and predicted from the others. Each point is a tenth of the"
         f" person-weeks, in the order of the prediction, with two standard errors around its mean. On the dashed line a"
-        f" prediction is right on average. “{words.MODELS['fixed_effects']}” predicts what is off a person's own mean.",
-        f"Points around the diagonal in {words.count(len(order), 'panel')}. Slope of what happened on what was"
-        f" predicted, 1 being right: {told}.",
+        f" prediction is right on average. “{words.MODELS['fixed_effects']}” predicts what is off a person's own mean."
+        f" For 1 kg more of predicted change, what happened moved by {steep} kg; 1 would be right.",
+        f"Points around the diagonal in {words.count(len(order), 'panel')}. {told}.",
         "silver/modeling_dataset",
         plot,
         height=3.4,
@@ -187,7 +198,7 @@ def calibration(held_out: pd.DataFrame) -> Figure:
 def _ends(limits: tuple[float, float]) -> list[float]:
     """Return two or three round numbers that span the limits."""
     low, high = limits
-    step = next(s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, high - low) if (high - low) / s <= 3.2)
+    step = next(s for s in (*_STEPS, high - low) if (high - low) / s <= 3.2)
     return [float(b) for b in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from potato import design, mixed, nof1, results, words
-from potato.design import INTERCEPT, Design, Finding, Sample
+from potato.design import Design, Finding, Sample
 from potato.errors import PotatoError, nearest
 from potato.fits import Fit
 
@@ -44,7 +44,7 @@ CORRECTIONS = {
 _COLUMNS = results.COEFFICIENTS.names
 _FLAT = 1e-9  # kg per week; below it, differences are rounding
 _PERFECT = 1e-20  # share of the outcome's variance; below it, what is left unexplained is rounding
-_NO_ERROR = 1e-8  # a clustered error below this share of the ordinary one is rounding
+_MOST_OF_ONE = 0.8  # of a covariate's variance beside the other columns
 
 
 @dataclass(frozen=True)
@@ -261,20 +261,21 @@ def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
     if ordinary.ssr <= _PERFECT * float(made.y @ made.y):
         raise ArithmeticError("the covariates and controls explain the outcome to the last digit")
     result: Any = ordinary.get_robustcov_results("cluster", use_t=True, **keywords)
-    covariance = np.asarray(result.cov_params())
-    without = np.diag(covariance) < _NO_ERROR**2 * np.diag(np.asarray(ordinary.cov_params()))
-    nothing = {name for name, none in zip(made.names, without, strict=True) if none and name != INTERCEPT}
-    findings = list(made.findings)
+    findings, told = list(made.findings), []
     for name in made.estimable:
-        if name in nothing:
-            text = f"{words.term(name).label} rests on too few people for a standard error: its estimate is left out."
-            findings.append(Finding("standard_error", model, "caution", text))
+        share = _largest_share(made, name)
+        if share > _MOST_OF_ONE:
+            text = f"{share:.0%} of what the data tell about {words.term(name).label.lower()} comes from one person:"
+            text += " an error clustered by person would be far too small, and the estimate is left out."
+            findings.append(Finding("rests_on_one", model, "caution", text, share, _MOST_OF_ONE))
+        else:
+            told.append(name)
     fitted = Fit(
         model,
         made.names,
-        tuple(name for name in made.estimable if name not in nothing),
+        tuple(told),
         np.asarray(result.params) / size,
-        covariance / np.outer(size, size),
+        np.asarray(result.cov_params()) / np.outer(size, size),
         float(made.n_subjects - 1),
         len(made.y),
         made.n_subjects,
@@ -283,3 +284,12 @@ def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
         {"r_squared": float(ordinary.rsquared)},
     )
     return fitted, findings
+
+
+def _largest_share(made: Design, name: str) -> float:
+    """Return the largest share of one person in what the other columns leave of a column's variance."""
+    at = made.names.index(name)
+    basis, _ = np.linalg.qr(np.delete(made.x, at, axis=1))
+    left = made.x[:, at] - basis @ (basis.T @ made.x[:, at])
+    own = np.bincount(made.subjects, left**2)
+    return float(own.max() / own.sum())

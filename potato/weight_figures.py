@@ -1,4 +1,4 @@
-"""Figures of weight: change by group, who was still there, courses, weekly change, slopes by condition."""
+"""Figures of weight: change by group, courses, weekly change, slopes by condition."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import pandas as pd
 import plotnine as p9
 
 from potato import trajectories, words
-from potato.figures import INK, SOFT, Figure, lines, look, scales, signed, swarm, weeks, zero_line
-from potato.trajectories import EVERYONE
+from potato.figures import (
+    INK,
+    SOFT,
+    Figure,
+    folded,
+    lines,
+    look,
+    panel_rows,
+    panels,
+    scales,
+    signed,
+    swarm,
+    weeks,
+    zero_line,
+)
 
 _DATASET = "silver/subject_trajectories"
 _POINTS = 60  # weeks; beyond it, points touch one another
@@ -29,7 +42,7 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
     means = trajectories.summarise(data, "change_kg", ["group"], confidence)
     means["y"] = means["group"].map(place) + 0.42
     means["text"] = [words.kg(m) for m in means["mean"]]
-    labels = [f"{g}\n{words.people(int((data['group'] == g).sum()))}" for g in shown]
+    labels = [f"{folded(g, 16)}\n{words.people(int((data['group'] == g).sum()))}" for g in shown]
     plot = (
         p9.ggplot(dots, p9.aes("change_kg", "y", color="group", shape="group"))
         + zero_line(horizontal=False)
@@ -46,7 +59,7 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
             p9.aes("mean", "y", label="text"),
             means,
             inherit_aes=False,
-            size=9,
+            size=10,
             va="bottom",
             nudge_y=0.07,
             color=INK,
@@ -75,52 +88,6 @@ def change_by_group(people: pd.DataFrame, groups: Sequence[str], confidence: flo
     )
 
 
-def cohort_flow(frame: pd.DataFrame, groups: Sequence[str]) -> Figure:
-    """Draw how many people of each group have a weigh-in in each study week."""
-    data = frame.groupby(["group", "study_week"], as_index=False).agg(n=("subject_id", "nunique"))
-    gap = 0.03 * data["n"].max()
-    lowest = (data.groupby("study_week")["n"].rank(method="first") == 1) & (len(groups) > 1)
-    numbers = [
-        p9.geom_text(p9.aes(label="n"), part, size=8, va=va, nudge_y=nudge, show_legend=False)
-        for part, va, nudge in ((data[~lowest], "bottom", gap), (data[lowest], "top", -gap))
-        if len(part) and data["study_week"].nunique() <= 12
-    ]
-    plot = (
-        p9.ggplot(data, p9.aes("study_week", "n", color="group", shape="group", linetype="group"))
-        + lines(
-            data,
-            ["group"],
-            p9.aes("study_week", "n", color="group", linetype="group", group="group"),
-            size=0.9,
-        )
-        + p9.geom_point(size=2.6)
-        + numbers
-        + weeks(frame["study_week"])
-        + p9.scale_y_continuous(limits=(-0.02 * data["n"].max(), 1.08 * data["n"].max()), minor_breaks=[])
-        + scales(groups, "color", "shape", "linetype")
-        + p9.labs(x="Study week (week 1 starts on a person's own first day)", y="People with a weigh-in")
-        + look()
-    )
-    first, last = int(data["study_week"].min()), int(data["study_week"].max())
-    total = data.groupby("study_week")["n"].sum()
-    return Figure(
-        "cohort-flow",
-        "cohort",
-        "Who still weighed in",
-        "People with at least one weigh-in in the week"
-        + (
-            ", by group. Falling lines are people who stopped."
-            if len(groups) > 1
-            else ". A falling line is people who stopped."
-        ),
-        f"Lines of the number of people with a weigh-in, from {total[first]} in week {first} to {total[last]}"
-        f" in week {last}.",
-        _DATASET,
-        plot,
-        height=3.6,
-    )
-
-
 def courses(frame: pd.DataFrame, groups: Sequence[str], jumps: pd.DataFrame | None = None) -> Figure:
     """Draw every person's change from the first weigh-in, a panel a group, with the mean of those left.
 
@@ -133,7 +100,7 @@ def courses(frame: pd.DataFrame, groups: Sequence[str], jumps: pd.DataFrame | No
     least = trajectories.least(means)
     means = trajectories.enough(means)
     n = frame["subject_id"].nunique()
-    panels = [] if list(groups) == [EVERYONE] else [p9.facet_wrap("group", nrow=1)]
+    shown = [group for group in groups if (frame["group"] == group).any()]
     crowded = data["study_week"].max() > _POINTS
     plot = (
         p9.ggplot(data, p9.aes("study_week", "change_from_baseline_kg"))
@@ -142,15 +109,16 @@ def courses(frame: pd.DataFrame, groups: Sequence[str], jumps: pd.DataFrame | No
             ["subject_id"],
             p9.aes("study_week", "change_from_baseline_kg", group="subject_id"),
             color=SOFT,
-            size=0.35,
-            alpha=0.55,
+            size=0.4,
+            # Where lines cover one another, the lighter they are the more of them are seen.
+            alpha=max(0.15, min(0.6, 25 * len(shown) / n)),
         )
         + zero_line()
         + lines(means, ["group"], p9.aes("study_week", "mean", color="group"), size=0.9 if crowded else 1.3)
         + ([] if crowded else [p9.geom_point(p9.aes(y="mean", color="group", shape="group"), means, size=2.4)])
         + _stars(jumps)
-        + panels
-        + weeks(data["study_week"])
+        + panels("group", shown)
+        + weeks(data["study_week"], min(len(shown), 3))
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + scales(groups, "color", "shape")
         + p9.labs(x="End of study week (0 is the first weigh-in)", y="Change from the first weigh-in, kg")
@@ -171,7 +139,8 @@ def courses(frame: pd.DataFrame, groups: Sequence[str], jumps: pd.DataFrame | No
         caption += " A star marks a week with a weigh-in that is flagged as a one-day jump."
         alt += f" {'A star marks' if len(jumps) == 1 else 'Stars mark'} {weeks_} that {which} a flagged one-day jump."
     title = "The person's course" if n == 1 else "Every person's course"
-    return Figure("trajectories", "trajectories", title, caption, alt, _DATASET, plot)
+    height = 1.0 + 2.8 * panel_rows(shown)
+    return Figure("trajectories", "trajectories", title, caption, alt, _DATASET, plot, height=height)
 
 
 def _stars(jumps: pd.DataFrame | None) -> list[p9.geom_point]:
@@ -186,17 +155,20 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
     """Draw the mean change into each week. `table`: group, study_week, n, mean, low, high."""
     least = trajectories.least(table)
     data = trajectories.enough(table)
-    apart = p9.position_dodge(width=0.45)
+    shown = [group for group in groups if (data["group"] == group).any()]
+    side_by_side = len(shown) <= 3
+    apart = p9.position_dodge(width=0.45 if side_by_side else 0)
     plot = (
         p9.ggplot(data, p9.aes("study_week", "mean", color="group", shape="group"))
         + zero_line()
         + p9.geom_linerange(p9.aes(ymin="low", ymax="high"), data.dropna(subset=["low"]), position=apart, size=0.9)
         + p9.geom_point(position=apart, size=1.2 if data["study_week"].nunique() > _POINTS else 2.8)
-        + weeks(data["study_week"])
+        + ([] if side_by_side else panels("group", shown))
+        + weeks(data["study_week"], 1 if side_by_side else 3)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + scales(groups, "color", "shape")
         + p9.labs(x="Study week", y="Change from the week before, kg")
-        + look()
+        + look(legend_position="top" if side_by_side else "none")
     )
     first = data.sort_values("study_week").groupby("group").first()
     caption = (
@@ -215,7 +187,7 @@ def weekly_change(table: pd.DataFrame, groups: Sequence[str], confidence: float)
         f" kilograms. First of each: {told}.",
         _DATASET,
         plot,
-        height=3.6,
+        height=3.4 if side_by_side else 1.0 + 1.9 * panel_rows(shown),
     )
 
 
@@ -253,12 +225,15 @@ def conditions(slopes: pd.DataFrame, table: pd.DataFrame, confidence: float) -> 
             means,
             inherit_aes=False,
             ha="left",
-            nudge_x=0.08,
-            size=9,
+            nudge_x=0.06,
+            size=10,
             color=INK,
         )
         + p9.scale_x_continuous(
-            breaks=list(place.values()), labels=order, limits=(0.7, len(order) + 0.6), minor_breaks=[]
+            breaks=list(place.values()),
+            labels=[folded(name, 44 // len(order)) for name in order],
+            limits=(0.7, len(order) + 0.7),
+            minor_breaks=[],
         )
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + scales(order, "color", "shape")

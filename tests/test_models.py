@@ -1,21 +1,19 @@
-"""The models against other implementations, against known truth, and against data that they can't carry."""
+"""The models against known truth, and against data that they can't carry."""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from potato import associations, models, results, trajectories
+from potato.errors import PotatoError
 from potato.models import Training
 from tests import silver_frames
 from tests.silver_frames import TRUTH
 
 COVARIATES = list(TRUTH)
 CONTROLS = ["study_week", "group"]
-FORMULA = f"next_week_change_kg ~ {' + '.join(COVARIATES)} + C(study_week)"
 
 
 def train(frame: pd.DataFrame, **options: object) -> Training:
@@ -42,68 +40,6 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def training(frame: pd.DataFrame) -> Training:
     return train(frame)
-
-
-def pyfixest_fit(formula: str, data: pd.DataFrame) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pyfixest
-
-        fit = pyfixest.feols(formula, data, vcov={"CRV1": "subject_id"})
-        return fit.tidy().loc[COVARIATES]
-
-
-def test_pooled_estimates_and_clustered_errors_agree_with_pyfixest(training: Training) -> None:
-    theirs = pyfixest_fit(f"{FORMULA} + C(group)", training.sample.frame)
-    ours = estimates(training, "ols_cluster")
-    np.testing.assert_allclose(ours["estimate"], theirs["Estimate"], rtol=1e-6)
-    np.testing.assert_allclose(ours["std_error"], theirs["Std. Error"], rtol=1e-6)
-    np.testing.assert_allclose(ours["p_value"], theirs["Pr(>|t|)"], rtol=1e-6)
-    np.testing.assert_allclose(ours["conf_low"], theirs["2.5%"], rtol=1e-6)
-
-
-def test_within_estimates_and_clustered_errors_agree_with_pyfixest(training: Training) -> None:
-    theirs = pyfixest_fit(f"{FORMULA} | subject_id", training.sample.within().frame)
-    ours = estimates(training, "fixed_effects")
-    np.testing.assert_allclose(ours["estimate"], theirs["Estimate"], rtol=1e-6)
-    np.testing.assert_allclose(ours["std_error"], theirs["Std. Error"], rtol=1e-6)
-    np.testing.assert_allclose(ours["p_value"], theirs["Pr(>|t|)"], rtol=1e-6)
-    np.testing.assert_allclose(ours["conf_high"], theirs["97.5%"], rtol=1e-6)
-
-
-def test_within_errors_agree_with_linearmodels_under_the_same_correction(training: Training) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from linearmodels import PanelOLS
-
-        data = training.sample.within().frame
-        weeks = {f"week {w}": (data["study_week"] == w).astype(float) for w in (2, 3, 4)}
-        panel = data.assign(**weeks).set_index(["subject_id", "study_week"])
-        regressors = panel[[*COVARIATES, *weeks]]
-        theirs = PanelOLS(panel["next_week_change_kg"], regressors, entity_effects=True).fit(
-            cov_type="clustered", cluster_entity=True, debiased=False, group_debias=True
-        )
-    ours = estimates(training, "fixed_effects")
-    # Without its debiasing linearmodels uses G/(G-1) x (N-1)/N; ours, as CORRECTION says, uses
-    # G/(G-1) x (N-1)/(N-K), where K also counts the intercept.
-    n, k = len(data), len(regressors.columns) + 1
-    np.testing.assert_allclose(ours["estimate"], theirs.params[COVARIATES], rtol=1e-6)
-    expected = theirs.std_errors[COVARIATES] * np.sqrt(n / (n - k))
-    np.testing.assert_allclose(ours["std_error"], expected, rtol=1e-6)
-
-
-def test_the_mixed_model_agrees_with_statsmodels_own_formula_interface(training: Training) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import statsmodels.formula.api as smf
-
-        data = training.sample.frame
-        # The same model on another scale of the covariates, which the optimiser can also cope with.
-        rescaled = data.assign(energy_kcal_per_day=data["energy_kcal_per_day"] / 1000)
-        theirs = smf.mixedlm(f"{FORMULA} + C(group)", rescaled, groups="subject_id").fit(reml=True)
-    ours = estimates(training, "mixed_effects")
-    unit = np.array([1, 1, 1000])
-    np.testing.assert_allclose(ours["estimate"] * unit, theirs.fe_params[COVARIATES], rtol=1e-4)
 
 
 def test_every_model_finds_the_effects_that_made_the_data() -> None:
@@ -198,21 +134,69 @@ def test_what_does_not_vary_within_people_has_no_within_estimate() -> None:
     assert ("varies_within_people", "fixed_effects") in checks(trained)
 
 
+def test_what_varies_within_too_few_people_has_no_within_estimate() -> None:
+    frame = silver_frames.modeling(null_share=0)
+    varies = frame["subject_id"].isin(["s003", "s017"])
+    frame["potato_energy_share"] = frame["potato_energy_share"].where(varies, 1.0)
+    trained = train(frame)
+    assert ("varies_within_few", "fixed_effects") in checks(trained)
+    assert "potato_energy_share" not in set(trained.coefficients.query("model == 'fixed_effects'")["term"])
+    sentence = next(f.sentence for f in trained.findings if f.check == "varies_within_few")
+    assert sentence.startswith("Energy from potatoes varies within 2 people only")
+
+
+def test_what_only_one_person_has_leaves_no_clustered_error_to_trust() -> None:
+    frame = silver_frames.modeling(null_share=0)
+    frame["fat_g_per_day"] = (frame["subject_id"] == "s000").astype(float)
+    trained = train(frame, covariates=["fat_g_per_day"], controls=[])
+    assert ("rests_on_one", "ols_cluster") in checks(trained)
+    assert "ols_cluster" not in trained.fits
+
+
+def test_an_outcome_that_is_explained_to_the_last_digit_has_no_estimate() -> None:
+    frame = silver_frames.modeling(null_share=0)
+    frame["next_week_change_kg"] = 0.001 * frame["energy_kcal_per_day"] - 2
+    trained = train(frame)
+    assert trained.coefficients.empty
+    assert {("converged", model) for model in models.MODELS} <= checks(trained)
+
+
+def test_a_numeric_control_is_held_equal_and_not_reported() -> None:
+    frame = silver_frames.modeling(people=60)
+    frame["next_week_change_kg"] += 0.05 * frame["protein_g_per_day"]
+    random = np.random.default_rng(1).normal(0, 20, len(frame))
+    frame["protein_g_per_day"] += random
+    frame["next_week_change_kg"] += 0.05 * random
+    trained = train(frame, numeric_controls=["protein_g_per_day"])
+    assert set(trained.coefficients["term"]) == set(COVARIATES)
+    for fitted in trained.fits.values():
+        assert fitted.params[fitted.terms.index("protein_g_per_day")] == pytest.approx(0.05, rel=0.05)
+    assert trained.sample.formula.endswith("C(study_week) + C(group) + protein_g_per_day")
+
+
+def test_infinite_values_count_as_missing() -> None:
+    frame = silver_frames.modeling(null_share=0)
+    frame.loc[3, "potato_energy_share"] = np.inf
+    trained = train(frame)
+    assert trained.sample.missing == {"potato_energy_share": 1}
+    assert np.isfinite(trained.coefficients["estimate"]).all()
+
+
+def test_a_column_that_a_frame_lacks_is_told_with_its_nearest(frame: pd.DataFrame) -> None:
+    with pytest.raises(PotatoError, match="no column potato_energy") as caught:
+        models.fit("ols_cluster", frame, outcome="next_week_change_kg", covariates=["potato_energy"])
+    assert caught.value.nearest == "potato_energy_share"
+    with pytest.raises(PotatoError, match="no model ols") as caught:
+        models.fit("ols", frame, outcome="next_week_change_kg", covariates=COVARIATES)
+    assert "fixed_effects" in str(caught.value.expected)
+
+
 def test_a_constant_covariate_is_a_finding() -> None:
     frame = silver_frames.modeling()
     frame["potato_energy_share"] = 1.0
     trained = train(frame)
     assert ("covariate_varies", "all") in checks(trained)
     assert "potato_energy_share" not in set(trained.coefficients["term"])
-
-
-def test_people_without_usual_differences_are_a_caution_and_no_crash() -> None:
-    frame = silver_frames.modeling(person_sd=0, null_share=0)
-    centred = frame["next_week_change_kg"] - frame.groupby("subject_id")["next_week_change_kg"].transform("mean")
-    trained = train(frame.assign(next_week_change_kg=centred))
-    cautions = {(f.check, f.verdict) for f in trained.findings if f.model == "mixed_effects"}
-    assert ("random_intercept", "caution") in cautions or ("converged", "caution") in cautions
-    assert np.isfinite(trained.coefficients["std_error"]).all()
 
 
 def test_a_wider_confidence_gives_wider_intervals(frame: pd.DataFrame, training: Training) -> None:

@@ -61,10 +61,10 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
-def test_the_demo_study_becomes_a_site_with_ten_pages(demo: Path) -> None:
+def test_the_demo_study_becomes_a_site_with_eleven_pages(demo: Path) -> None:
     pages = {path.stem for path in (demo / "_site").glob("*.html")}
     assert pages == {
-        "index", "cohort", "trajectories", "intake", "models", "data-quality", "lineage", "run", "methods",
+        "index", "cohort", "attrition", "trajectories", "intake", "models", "data-quality", "lineage", "run", "methods",
         "dictionary",
     }  # fmt: skip
     first = BeautifulSoup((demo / "_site/index.html").read_text(), "html.parser").get_text(" ")
