@@ -13,7 +13,7 @@ from potato import lake, schema
 from potato.design import Sample
 from potato.fits import Fit
 from potato.manifest import Manifest, Verdict
-from potato.results import COEFFICIENTS, COVARIANCE, GOLD
+from potato.results import ATTRITION, COEFFICIENTS, COMPLETION, COVARIANCE, GOLD, INFLUENCE
 from potato.tables import Table
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdi
     _write_frames(manifest, results.frames)
     _write_models(results)
     _trace_coefficients(manifest, results.frames["coefficients"], sample)
+    _trace_changes(manifest, results.frames)
     fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
     _write_figures(results.figures, fingerprints)
     _write_tables(results.tables, fingerprints)
@@ -93,8 +94,20 @@ def _trace_coefficients(manifest: Manifest, coefficients: pd.DataFrame, sample: 
         return
     used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
     sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]
-    numbers = [c.name for c in COEFFICIENTS.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")]
-    manifest.column_lineage[COEFFICIENTS.name] = dict.fromkeys(numbers, sources)
+    for dataset in (COEFFICIENTS, INFLUENCE):
+        numbers = [c.name for c in dataset.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")]
+        manifest.column_lineage[dataset.name] = dict.fromkeys(numbers, sources)
+
+
+def _trace_changes(manifest: Manifest, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Name the columns that the results about those who left come from; effects of models come from theirs, too."""
+    used = ("subject_id", "study_week", "group", "n_weights", "baseline_weight_kg", "change_from_baseline_kg")
+    sources = [{"dataset": "silver/subject_trajectories", "column": column} for column in used]
+    effects = manifest.column_lineage.get(COEFFICIENTS.name, {}).get("estimate", [])
+    for dataset, more in ((ATTRITION, effects), (COMPLETION, [])):
+        if len(frames[dataset.name.removeprefix("gold/models/")]):
+            numbers = [c.name for c in dataset.columns if pa.types.is_floating(c.type)]
+            manifest.column_lineage[dataset.name] = {name: [*sources, *more] for name in numbers}
 
 
 def _write_figures(figures: Mapping[str, Figure], fingerprints: Mapping[str, str]) -> None:

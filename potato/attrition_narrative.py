@@ -15,9 +15,9 @@ _TOLD = {
 
 
 def texts(found: Attrition) -> dict[str, str]:
-    """Return attrition.*; all empty where there is no analysis."""
+    """Return attrition.*; all empty where there is no analysis, and `weighted` where there are no weights."""
     if found.missing or found.plan is None:
-        return dict.fromkeys(("sentence", "rule", "weights", "effects"), "")
+        return dict.fromkeys(("sentence", "rule", "weights", "weighted", "effects"), "")
     changes = found.table[found.table["quantity"] == CHANGE].set_index("method")["estimate"]
     parts = [f"{words.kg(float(changes[method]))} {told}" for method, told in _TOLD.items() if method in changes]
     weeks, n = found.plan.weeks, len(found.people)
@@ -28,6 +28,7 @@ def texts(found: Attrition) -> dict[str, str]:
         ),
         "rule": f"{found.plan.source} A completer weighed in during study week {weeks} or the one after it.",
         "weights": _weights(found),
+        "weighted": "yes" if isinstance(found.weights, Weights) else "",
         "effects": _effects(found),
     }
 

@@ -16,12 +16,17 @@ from potato import regressions, words
 from potato.design import Array, Finding, Verdict
 from potato.regressions import Regression
 
-MANY_PEOPLE = 30
+MANY = 30  # people, or weeks of one person
 MAX_SPREAD = 2.0  # a third's standard deviation over another's
 MAX_SERIAL = 0.3
 MIN_STRAIGHTNESS = 0.9  # Shapiro and Wilk's W
 MAX_ERROR_RATIO = 1.25
 CLEAR = 0.05
+_ERRORS = {
+    "ols_cluster": "errors clustered by person",
+    "fixed_effects": "errors clustered by person",
+    "n_of_1": "its errors",
+}
 _MIN_PAIRS = 30
 _MIN_VALUES = 20
 _ROWS_A_COLUMN = 5
@@ -72,7 +77,7 @@ def spread(regression: Regression) -> Finding | None:
     if regression.model == "mixed_effects":
         text = f"{seen}. The estimate stays right on average; its interval assumes an even spread."
         return Finding("even_spread", regression.model, "caution", text, ratio, MAX_SPREAD)
-    text = f"{seen}. The estimate stays right on average, and errors clustered by person allow for it."
+    text = f"{seen}. The estimate stays right on average, and {_ERRORS[regression.model]} allow for it."
     return Finding("even_spread", regression.model, "pass", text, ratio, MAX_SPREAD)
 
 
@@ -108,7 +113,7 @@ def serial(regression: Regression) -> Finding | None:
     if model == "mixed_effects":
         text = f"{seen}. The estimate stays right on average; its interval assumes unrelated weeks."
         return Finding(check, model, "caution", text, r, MAX_SERIAL)
-    text = f"{seen}. The estimate stays right on average, and errors clustered by person allow for it."
+    text = f"{seen}. The estimate stays right on average, and {_ERRORS[regression.model]} allow for it."
     return Finding(check, model, "pass", text, r, MAX_SERIAL)
 
 
@@ -147,33 +152,37 @@ def lag_one(regression: Regression) -> tuple[float, float] | None:
         return None
     scores = products[use] + n_pairs / (t * (t - 1)) * squares[use]
     scale = float(np.sqrt((scores**2).sum()))
+    r = float(np.clip(covariance / variance, -1, 1))
+    if len(t) == 1:
+        # Of one person, weeks are what a test can count.
+        return r, 2 * float(stats.norm.sf(abs(r) * np.sqrt(n_pairs.sum())))
     p = 2 * float(stats.norm.sf(abs(scores.sum()) / scale)) if scale > 0 else 1.0
-    return float(np.clip(covariance / variance, -1, 1)), p
+    return r, p
 
 
 def shape(regression: Regression) -> list[Finding]:
     """Ask for the normal shape where an estimate rests on it, and say where it does not."""
-    people, model = regression.fit.n_subjects, regression.model
-    if model == "mixed_effects":
-        found = [_normal(regression.residuals, "normal_residuals", model, people)]
-        intercepts = _intercepts(regression)
-        if intercepts is not None:
-            found.append(_normal(intercepts, "normal_levels", model, people))
-        return [finding for finding in found if finding is not None]
-    if people >= MANY_PEOPLE:
-        text = f"The shape of the deviations does not matter: the estimate is an average over {people} people."
-        return [Finding("normal_residuals", model, "pass", text, float(people), float(MANY_PEOPLE))]
-    finding = _normal(regression.residuals, "normal_residuals", model, people)
-    return [] if finding is None else [finding]
+    fit, model = regression.fit, regression.model
+    # What an estimate is an average over.
+    n, units = (fit.n_obs, "weeks") if model == "n_of_1" else (fit.n_subjects, "people")
+    if model != "mixed_effects" and n >= MANY:
+        text = f"The shape of the deviations does not matter: the estimate is an average over {n:,} {units}."
+        return [Finding("normal_residuals", model, "pass", text, float(n), float(MANY))]
+    found = [_normal(regression.residuals, "normal_residuals", model, n)]
+    levels = _levels(regression) if model == "mixed_effects" else None
+    if levels is not None:
+        found.append(_normal(levels, "normal_levels", model, n))
+    return [finding for finding in found if finding is not None]
 
 
-def _intercepts(regression: Regression) -> NDArray[np.float64] | None:
-    """Return people's predicted intercepts, each over its own standard deviation; None where people don't differ."""
+def _levels(regression: Regression) -> NDArray[np.float64] | None:
+    """Return people's predicted levels, each over its own standard deviation.
+
+    None where people don't differ, and where they differ in a slope, too, which has no level of its own.
+    """
     fit = regression.fit
-    if (
-        not regressions.has_intercepts_alone(fit)
-        or fit.details["group_variance"] < 1e-4 * fit.details["residual_variance"]
-    ):
+    differ = fit.details["group_variance"] > 1e-4 * fit.details["residual_variance"]
+    if not differ or not regressions.has_levels_alone(fit):
         return None
     built, weeks = regression.design, regression.weeks
     left = np.bincount(built.subjects, built.y - built.x @ fit.params) / weeks
@@ -181,7 +190,7 @@ def _intercepts(regression: Regression) -> NDArray[np.float64] | None:
     return np.asarray(left / np.sqrt(variance), float)
 
 
-def _normal(values: Array, check: str, model: str, people: int) -> Finding | None:
+def _normal(values: Array, check: str, model: str, n: int) -> Finding | None:
     """Judge a shape by Shapiro and Wilk's W, the squared correlation of a normal probability plot; None below 20."""
     from scipy.stats import shapiro
 
@@ -197,11 +206,11 @@ def _normal(values: Array, check: str, model: str, people: int) -> Finding | Non
     verdict: Verdict = "caution" if w < MIN_STRAIGHTNESS and p < CLEAR else "pass"
     if verdict == "pass":
         text = f"The shape of {what} is near enough to normal (W = {w:.2f})."
-    elif people >= MANY_PEOPLE:
+    elif n >= MANY:
         text = f"{what[:1].upper()}{what[1:]} are far from normal (W = {w:.2f}): a few of them weigh heavily."
     else:
         text = (
-            f"{what[:1].upper()}{what[1:]} are far from normal (W = {w:.2f}), and {words.people(people)} are too few"
+            f"{what[:1].upper()}{what[1:]} are far from normal (W = {w:.2f}), and {words.people(n)} are too few"
             " to even that out: the interval may be wrong."
         )
     return Finding(check, model, verdict, text, w, MIN_STRAIGHTNESS)
@@ -214,7 +223,7 @@ def errors(regression: Regression) -> list[Finding]:
     people's levels and of weeks are held at their estimates.
     """
     fit = regression.fit
-    if regression.model != "mixed_effects" or not regressions.has_intercepts_alone(fit) or fit.n_subjects < 3:
+    if regression.model != "mixed_effects" or fit.n_subjects < 3:
         return []
     x, y = regressions.least_squares(regression)
     robust = regressions.robust_covariance(x, y - x @ fit.params, regression.subjects)

@@ -73,6 +73,7 @@ def examine(
     confidence: float,
     weeks_planned: int | None,
     truth: Mapping[str, float],
+    random_slope: str | None = None,
 ) -> Gate:
     """Put a training and the people behind it through every check.
 
@@ -82,8 +83,9 @@ def examine(
     grouped : the subject trajectories with a group on each row.
     weeks_planned : how many weeks the study's description says that it was planned for.
     truth : the effects that a simulated study was made with, by term.
+    random_slope : the covariate whose effect differs from person to person in the mixed model.
     """
-    found = regressions.of(training)
+    found = regressions.of(training, random_slope)
     moved = influence.table(found)
     foods = categories.table(training, confidence)
     counted = weeks.table(

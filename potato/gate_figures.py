@@ -30,7 +30,7 @@ def influence(table: pd.DataFrame) -> Figure:
     top = top.assign(ha=["right" if value < 0 else "left" for value in top["dfbeta"]])
     most = float(data["dfbeta"].abs().max())
     reach = max(1.15 * MOST_MOVED, 1.6 * most)
-    top["beside"] = top["dfbeta"] + np.sign(top["dfbeta"]) * 0.06 * reach
+    top["beside"] = top["dfbeta"] + np.sign(top["dfbeta"]) * 0.08 * reach
     plot = (
         p9.ggplot(dots, p9.aes("dfbeta", "y"))
         + zero_line(horizontal=False)

@@ -11,18 +11,30 @@ from potato import weeks, words
 from potato.attrition import CHANGE, METHODS, NAMES
 from potato.tables import Column, Table, build, filled
 
-# Check: what it is about, and its everyday name. A check that is not here is about the data.
+# Check: what it is about, and its everyday name.
 CHECKS = {
     "finite": ("Numbers", "Are numbers"),
     "intervals": ("Numbers", "Inside its interval"),
     "counts": ("Numbers", "Counts are right"),
     "converged": ("Numbers", "Came to rest"),
     "truth": ("Numbers", "Finds the simulated effect"),
+    "intake_recorded": ("Data", "Intake recorded"),
+    "outcome_varies": ("Data", "Weight changes vary"),
+    "covariate_recorded": ("Data", "Covariate recorded"),
+    "covariate_varies": ("Data", "Covariate varies"),
+    "enough_people": ("Data", "Enough people to fit"),
+    "enough_weeks": ("Data", "Enough weeks to fit"),
     "people": ("Data", "Enough people"),
+    "one_person": ("Data", "One person"),
+    "weeks": ("Data", "Enough weeks"),
+    "gaps": ("Data", "Gaps"),
     "share_used": ("Data", "Weeks used"),
     "single_weeks": ("Data", "Single weeks"),
     "control_varies": ("Data", "Something to adjust for"),
     "variance_inflation": ("Data", "Covariates told apart"),
+    "collinearity": ("Data", "Covariates told apart"),
+    "varies_within_people": ("Data", "Varies within people"),
+    "varies_within_few": ("Data", "Varies within enough people"),
     "even_spread": ("Residuals", "Even spread"),
     "unrelated_weeks": ("Residuals", "Unrelated weeks"),
     "normal_residuals": ("Residuals", "Normal shape of weeks"),
@@ -30,6 +42,9 @@ CHECKS = {
     "own_errors": ("Residuals", "Errors without assumptions"),
     "residuals_judged": ("Residuals", "Enough to judge"),
     "random_intercept": ("Residuals", "People differ"),
+    "random_slope": ("Residuals", "Effects differ"),
+    "random_correlation": ("Residuals", "Levels and effects told apart"),
+    "rests_on_one": ("Single people", "More than one person"),
     "single_people": ("Single people", "Without each person"),
     "direction": ("Between models", "Same direction"),
     "distance": ("Between models", "Intervals agree"),
@@ -46,7 +61,7 @@ _SOURCE = "gold/models/diagnostics"
 
 def diagnostics(table: pd.DataFrame) -> list[Table]:
     """Show what calls for caution, if anything does, and every check by what it is about."""
-    named = [CHECKS.get(check, ("Data", check.replace("_", " ").capitalize())) for check in table["check"]]
+    named = [CHECKS[check] for check in table["check"]]
     frame = table.assign(part=[part for part, _ in named], check=[label for _, label in named])
     frame["model"] = [_of(str(model)) for model in frame["model"]]
     check = Column("check", "Check")
@@ -61,7 +76,8 @@ def diagnostics(table: pd.DataFrame) -> list[Table]:
     doubted = frame[frame["verdict"] != "pass"]
     if len(doubted):
         caption = "Each is a reason to read the estimates with more doubt. The value is held against the limit."
-        columns = filled((check, *rest), doubted)
+        shown = tuple(column for column in (check, *rest) if column.name != "verdict")
+        columns = filled(shown, doubted)
         made.append(build("cautions", "models", "What calls for caution", caption, _SOURCE, columns, doubted))
     order = frame["part"].map({part: place for place, part in enumerate(_PARTS)})
     listed = frame.assign(order=order).sort_values("order", kind="stable")

@@ -139,6 +139,7 @@ class ModelingPipeline:
             confidence=self.options.confidence,
             weeks_planned=self.settings.study.weeks,
             truth=self.truth,
+            random_slope=self.options.random_slope,
         )
         self.findings = self.gate.findings
         return gate_tables.diagnostics(validation.frame(self.findings))[-1]

@@ -34,7 +34,7 @@ def table(found: Mapping[str, Regression]) -> pd.DataFrame:
     """Return what each reported estimate would be without each person, in the columns of INFLUENCE."""
     parts = []
     for regression in found.values():
-        if not _possible(regression):
+        if regression.fit.n_subjects < _LEAST_PEOPLE:
             continue
         fit, frame = regression.fit, regression.frame
         people = frame["subject_id"].drop_duplicates().to_numpy()
@@ -56,11 +56,6 @@ def table(found: Mapping[str, Regression]) -> pd.DataFrame:
             )
     columns = INFLUENCE.names
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-
-
-def _possible(regression: Regression) -> bool:
-    held = regression.model != "mixed_effects" or regressions.has_intercepts_alone(regression.fit)
-    return held and regression.fit.n_subjects >= _LEAST_PEOPLE
 
 
 def _parts_of_error(regression: Regression) -> Array:
@@ -121,16 +116,11 @@ def findings(moved: pd.DataFrame, found: Iterable[Regression]) -> list[Finding]:
     for regression in found:
         fit = regression.fit
         rows = moved[moved["model"] == fit.model]
-        if rows.empty:
-            why = (
-                "people differ in more than their level"
-                if fit.n_subjects >= _LEAST_PEOPLE
-                else f"{words.people(fit.n_subjects)} are too few"
-            )
-            text = f"The model was not fitted again without each person: {why}."
-            made.append(Finding("single_people", fit.model, "caution", text))
-        else:
+        if len(rows):
             made.append(_worst(fit.model, rows, dict(zip(fit.terms, fit.params, strict=True))))
+        elif fit.n_subjects > 1:
+            text = f"Of {words.people(fit.n_subjects)} nobody can be left out: too few would remain."
+            made.append(Finding("single_people", fit.model, "caution", text))
     return made
 
 

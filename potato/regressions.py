@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,27 +11,30 @@ from numpy.typing import NDArray
 
 from potato import design
 from potato.design import Array, Design
-from potato.models import Fit, Training
+from potato.fits import Fit
+from potato.models import Training
 
-MODELS = ("ols_cluster", "fixed_effects", "mixed_effects")
-_VARIANCES = ("group_variance", "residual_variance")
+MODELS = ("ols_cluster", "fixed_effects", "mixed_effects", "n_of_1")
 
 
 @dataclass(frozen=True)
 class Regression:
-    """One fit over people and its rows.
+    """One fit and its rows.
 
     Attributes
     ----------
     fit : what was estimated.
     design : the numbers that it was estimated from: (n, k) columns in the order of the fit's terms.
     frame : (n rows) subject_id and study_week of each row, sorted by both.
-    residuals : (n,) kg per week; those of the mixed model are about the person's own predicted level.
+    effects : (n, q) columns whose effects the mixed model draws for each person: ones, and the covariate with a random
+        slope; None for the other models.
+    residuals : (n,) kg per week; those of the mixed model are about what it predicts for the person.
     """
 
     fit: Fit
     design: Design
     frame: pd.DataFrame
+    effects: Array | None
     residuals: Array
 
     @property
@@ -48,8 +52,11 @@ class Regression:
         return np.bincount(self.subjects)
 
 
-def of(training: Training) -> dict[str, Regression]:
-    """Return the fits over people by model, each with its rows; a model that was not fitted is not there."""
+def of(training: Training, random_slope: str | None = None) -> dict[str, Regression]:
+    """Return the fits by model, each with its rows; a model that was not fitted is not there.
+
+    `random_slope` is the covariate whose effect differs from person to person in the mixed model.
+    """
     made = {}
     for name in MODELS:
         fit = training.fits.get(name)
@@ -57,41 +64,67 @@ def of(training: Training) -> dict[str, Regression]:
             continue
         sample = training.sample.within() if name == "fixed_effects" else training.sample
         built = (design.demeaned if name == "fixed_effects" else design.pooled)(sample, name)
-        frame = sample.frame[["subject_id", "study_week"]]
-        made[name] = Regression(fit, built, frame, _about_the_person(fit, built))
+        effects = None
+        if name == "mixed_effects":
+            columns = [np.ones(sample.n_obs)]
+            if not has_levels_alone(fit):
+                columns.append(sample.frame[random_slope].to_numpy(float))
+            effects = np.column_stack(columns)
+        left = np.asarray(built.y - built.x @ fit.params, float)
+        bare = Regression(fit, built, sample.frame[["subject_id", "study_week"]], effects, left)
+        made[name] = replace(bare, residuals=_about_the_person(bare))
     return made
 
 
-def _about_the_person(fit: Fit, built: Design) -> Array:
-    """Return the residuals without the levels that the model gives to people (Henderson's predictor, for the mixed)."""
-    left = np.asarray(built.y - built.x @ fit.params, float)
-    if fit.model != "mixed_effects" or not has_intercepts_alone(fit):
-        return left
-    between, within = (fit.details[name] for name in _VARIANCES)
-    size = np.bincount(built.subjects)
-    mean = np.bincount(built.subjects, left) / size
-    level = mean * size * between / (within + size * between)
-    return np.asarray(left - level[built.subjects], float)
-
-
-def has_intercepts_alone(fit: Fit) -> bool:
+def has_levels_alone(fit: Fit) -> bool:
     """Tell whether a mixed model's people differ in their level and in nothing else."""
-    return set(_VARIANCES) <= fit.details.keys() and not any("slope" in name for name in fit.details)
+    return "slope_variance" not in fit.details
+
+
+def _about_the_person(regression: Regression) -> Array:
+    """Return the residuals less what the mixed model predicts for each person (Henderson's predictor).
+
+    That is the residual variance times V⁻¹ times the residuals, with V a person's covariance.
+    """
+    left = regression.residuals
+    if regression.effects is None:
+        return left
+    near = np.empty_like(left)
+    for rows, lower in _factors(regression):
+        half = np.linalg.solve(lower, left[rows][:, :, None])
+        near[rows] = np.linalg.solve(lower.transpose(0, 2, 1), half)[:, :, 0]
+    return np.asarray(near * regression.fit.details["residual_variance"], float)
+
+
+def _factors(regression: Regression) -> Iterator[tuple[NDArray[np.int64], Array]]:
+    """Yield, for people with equally many rows, their places (people, rows) and the Cholesky factors of V."""
+    details, effects = regression.fit.details, regression.effects
+    assert effects is not None
+    spread = np.array([[details["group_variance"]]])
+    if effects.shape[1] == 2:
+        between = details["intercept_slope_covariance"]
+        spread = np.array([[details["group_variance"], between], [between, details["slope_variance"]]])
+    sizes = regression.weeks
+    starts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes):
+        rows = starts[sizes == size][:, None] + np.arange(size)
+        z = effects[rows]
+        covariance = z @ spread @ z.transpose(0, 2, 1) + details["residual_variance"] * np.eye(size)
+        yield rows, np.linalg.cholesky(covariance)
 
 
 def decorrelated(regression: Regression, columns: Array) -> Array:
     """Return columns (n, m) such that least squares on them are the model's own estimate.
 
-    For the mixed model with random intercepts a share of each person's mean is taken out and all is divided by the
-    residual standard deviation, which turns generalised into ordinary least squares (Fuller and Battese 1973). For the
-    other two models they are the columns themselves.
+    For the mixed model a person's rows are multiplied by the inverse Cholesky factor of their covariance, which turns
+    generalised into ordinary least squares (Aitken 1936). For the other models they are the columns themselves.
     """
-    fit, who = regression.fit, regression.subjects
-    if fit.model != "mixed_effects":
+    if regression.effects is None:
         return columns
-    between, within = (fit.details[name] for name in _VARIANCES)
-    share = 1 - np.sqrt(within / (within + regression.weeks * between))
-    return np.asarray((columns - share[who, None] * means(columns, who)[who]) / np.sqrt(within), float)
+    made = np.empty_like(columns)
+    for rows, lower in _factors(regression):
+        made[rows] = np.linalg.solve(lower, columns[rows])
+    return made
 
 
 def least_squares(regression: Regression) -> tuple[Array, Array]:

@@ -125,8 +125,6 @@ def with_means(regression: Regression) -> tuple[Array, Array, list[int]] | None:
     mean can be told apart from the other columns. The mixed model's variances are held at their estimates.
     """
     fit, who = regression.fit, regression.subjects
-    if fit.model == "mixed_effects" and not regressions.has_intercepts_alone(fit):
-        return None
     design = regression.design
     person = regressions.means(design.x, who)[who]
     varying = [i for i in range(design.x.shape[1]) if np.abs(design.x[:, i] - person[:, i]).max() > 1e-9]

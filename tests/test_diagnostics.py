@@ -182,14 +182,35 @@ def test_the_mixed_models_own_errors_hold_where_its_assumptions_do() -> None:
     assert verdicts(silver_frames.modeling(people=200))["own_errors", "mixed_effects"] == "pass"
 
 
-def test_decorrelated_columns_give_the_mixed_models_own_estimates_and_errors() -> None:
-    regression = regressions.of(train(silver_frames.modeling(people=80)))["mixed_effects"]
+@pytest.mark.parametrize("slope", [None, "potato_energy_share"])
+def test_decorrelated_columns_give_the_mixed_models_own_estimates_and_errors(slope: str | None) -> None:
+    frame = silver_frames.modeling(people=80, weeks=6, null_share=0.1)
+    own = np.random.default_rng(6).normal(0, 1, 80)[pd.factorize(frame["subject_id"])[0]]
+    frame[OUTCOME] += own * (frame["potato_energy_share"].fillna(0.65) - 0.65)
+    trained = models.train(
+        frame,
+        outcome=OUTCOME,
+        covariates=list(TRUTH),
+        controls=["study_week", "group"],
+        random_slope=slope,
+    )
+    regression = regressions.of(trained, slope)["mixed_effects"]
     x, y = regressions.least_squares(regression)
-    params = np.linalg.lstsq(x, y, rcond=None)[0]
     fit = regression.fit
-    np.testing.assert_allclose(params, fit.params, rtol=1e-6, atol=1e-9)
+    assert ("slope_variance" in fit.details) == (slope is not None)
+    np.testing.assert_allclose(np.linalg.lstsq(x, y, rcond=None)[0], fit.params, rtol=1e-5, atol=1e-8)
     errors = np.sqrt(np.diag(np.linalg.inv(x.T @ x)))
-    np.testing.assert_allclose(errors, np.sqrt(np.diag(fit.covariance)), rtol=1e-2)
+    np.testing.assert_allclose(errors, np.sqrt(np.diag(fit.covariance)), rtol=1e-4)
+
+
+def test_residuals_of_the_mixed_model_are_about_the_levels_that_statsmodels_predicts() -> None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    regression = regressions.of(train(silver_frames.modeling(people=60, null_share=0.1)))["mixed_effects"]
+    made = regression.design
+    scaled = made.x / np.abs(made.x).max(axis=0)
+    theirs = MixedLM(made.y, scaled, groups=made.subjects).fit(reml=True)
+    np.testing.assert_allclose(regression.residuals, theirs.resid, atol=1e-4)
 
 
 def test_clustered_errors_agree_with_statsmodels_up_to_its_factor_for_columns() -> None:
@@ -207,3 +228,24 @@ def test_too_few_weeks_to_judge_are_said_to_be_so() -> None:
     lacking = [f for f in found if f.check == "residuals_judged"]
     assert {f.model for f in lacking} == set(models.MODELS) & set(train(frame).fits)
     assert all("too few to judge" in f.sentence and f.verdict == "caution" for f in lacking)
+
+
+def one_diary(weeks: int) -> dict[str, Regression]:
+    return regressions.of(train(silver_frames.modeling(people=1, weeks=weeks, groups=(None,), null_share=0)))
+
+
+def test_one_persons_weeks_are_judged_and_their_errors_allow_for_what_is_found() -> None:
+    found = one_diary(200)
+    assert set(found) == {"n_of_1"}
+    checks = {f.check: f for f in diagnostics.residuals(found.values())}
+    assert set(checks) == {"even_spread", "unrelated_weeks", "normal_residuals"}
+    assert checks["normal_residuals"].sentence.endswith("an average over 200 weeks.")
+
+
+def test_one_persons_related_weeks_are_found_and_are_no_caution() -> None:
+    frame = silver_frames.modeling(people=1, weeks=200, groups=(None,), null_share=0, noise=0.1)
+    found = regressions.of(train(shocked(frame, 0.8)))
+    (told,) = [f for f in diagnostics.residuals(found.values()) if f.check == "unrelated_weeks"]
+    assert told.value == pytest.approx(-0.5, abs=0.15)
+    assert told.verdict == "pass"
+    assert "its errors allow for it" in told.sentence

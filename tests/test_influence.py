@@ -22,8 +22,9 @@ def refitted(frame: pd.DataFrame, model: str) -> pd.DataFrame:
     """Return the estimates of `model` without each person, by fitting it again to the others' rows."""
     rows = []
     for who in frame["subject_id"].unique():
-        table = train(frame[frame["subject_id"] != who]).coefficients
-        rows += [(r.term, who, r.estimate) for r in table[table["model"] == model].itertuples()]
+        others = frame[frame["subject_id"] != who]
+        fit = models.fit(model, others, outcome=OUTCOME, covariates=list(TRUTH), controls=["study_week", "group"])
+        rows += [(term, who, fit.params[fit.terms.index(term)]) for term in fit.reported]
     return pd.DataFrame(rows, columns=["term", "subject_id", "estimate"]).set_index(["term", "subject_id"])["estimate"]
 
 
@@ -186,3 +187,27 @@ def test_what_is_said_does_not_depend_on_the_scale_of_a_covariate(frame: pd.Data
     scaled = frame.assign(energy_kcal_per_day=frame["energy_kcal_per_day"] * 1e6)
     again = influence.table(regressions.of(train(scaled)))
     np.testing.assert_allclose(again["dfbeta"], moved["dfbeta"], rtol=1e-5, atol=1e-7)
+
+
+def test_a_mixed_model_with_a_random_slope_is_held_against_refits_too() -> None:
+    frame = silver_frames.modeling(people=30, weeks=8, null_share=0)
+    own = np.random.default_rng(6).normal(0, 1, 30)[pd.factorize(frame["subject_id"])[0]]
+    frame[OUTCOME] += own * (frame["potato_energy_share"] - 0.65)
+    options = {"outcome": OUTCOME, "covariates": list(TRUTH), "controls": ["group"]}
+    slope = "potato_energy_share"
+    whole = models.train(frame, random_slope=slope, **options)  # type: ignore[arg-type]
+    ours = without(influence.table(regressions.of(whole, slope)), "mixed_effects")
+    error = whole.coefficients.query("model == 'mixed_effects'").set_index("term")["std_error"]
+    for who in ("s002", "s011", "s023"):
+        others = models.train(frame[frame["subject_id"] != who], random_slope=slope, **options)  # type: ignore[arg-type]
+        refit = others.coefficients.query("model == 'mixed_effects'").set_index("term")["estimate"]
+        for term in TRUTH:
+            assert ours[term, who] == pytest.approx(refit[term], abs=0.1 * error[term])
+
+
+def test_of_one_person_nobody_is_left_out() -> None:
+    found = regressions.of(train(silver_frames.modeling(people=1, weeks=60, groups=(None,), null_share=0)))
+    assert set(found) == {"n_of_1"}
+    table = influence.table(found)
+    assert table.empty
+    assert influence.findings(table, found.values()) == []

@@ -112,6 +112,7 @@ NUMBERS: dict[str, Any] = {
         "sentence": "6 of 10 people were still weighed at the end.",
         "rule": "The study was planned for 4 weeks, as its description says.",
         "weights": "A logistic regression tells how likely each person was to stay.",
+        "weighted": "yes",
         "effects": "The link between diet and weight is estimated from weeks.",
     },
     "quality": {
