@@ -56,16 +56,7 @@ def seed(scenario: str, number: int) -> np.random.SeedSequence:
 
 def gold_models(frame: pd.DataFrame, gold: GoldSettings) -> pd.DataFrame:
     """Return gold's coefficients table of a modelling dataset, with 95% intervals."""
-    return models.train(
-        frame,
-        outcome=gold.terms.outcome,
-        covariates=gold.covariates,
-        controls=gold.terms.controls,
-        numeric_controls=gold.terms.numeric_controls,
-        random_slope=gold.random_slope,
-        confidence=CONFIDENCE,
-        min_subjects=gold.min_subjects,
-    ).coefficients
+    return models.train(frame, **{**gold.for_models(), "confidence": CONFIDENCE}).coefficients
 
 
 def drawn(

@@ -105,17 +105,7 @@ class ModelingPipeline:
         return diet_tables.coefficients(self.training.coefficients, options.confidence, self.truth)
 
     def _train(self, frame: pd.DataFrame) -> Training:
-        options = self.options
-        return models.train(
-            frame,
-            outcome=options.terms.outcome,
-            covariates=options.covariates,
-            controls=options.terms.controls,
-            numeric_controls=options.terms.numeric_controls,
-            random_slope=options.random_slope,
-            confidence=options.confidence,
-            min_subjects=options.min_subjects,
-        )
+        return models.train(frame, **self.options.for_models())
 
     def _without_jumps(self) -> pd.DataFrame | None:
         """Return each result with and without the flagged weigh-ins; None where that changes nothing in the data."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,19 @@ class GoldSettings(Section):
     def terms(self) -> formulas.Formula:
         """The formula, read: the outcome and the controls."""
         return formulas.read(self.formula, self.covariates)
+
+    def for_models(self) -> dict[str, Any]:
+        """Return the keywords of models.train, so that whatever fits the models fits the same ones."""
+        terms = self.terms
+        return {
+            "outcome": terms.outcome,
+            "covariates": self.covariates,
+            "controls": terms.controls,
+            "numeric_controls": terms.numeric_controls,
+            "random_slope": self.random_slope,
+            "confidence": self.confidence,
+            "min_subjects": self.min_subjects,
+        }
 
 
 class Parameters(Section):
