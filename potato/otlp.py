@@ -26,6 +26,7 @@ seconds, so that a valid value can mean hours of waiting for a dead collector.""
 DEADLINE_SECONDS = 1.5
 """Time for everything: the signals are sent side by side, and what is not through by then is given up."""
 
+_WRITES = {"counter": "add", "gauge": "set", "histogram": "record"}
 _SIGNALS = ("traces", "metrics", "logs")
 _logger = logging.getLogger("potato.telemetry")
 
@@ -89,15 +90,16 @@ class Sender:
         if "traces" in self.endpoints:
             self._spans.append(span)
 
-    def add_measurement(self, metric: Metric, value: float, attributes: Mapping[str, Any]) -> None:
-        """Add to the counter, or set the gauge, that `metric` describes."""
+    def add_measurement(self, metric: Metric, value: float, attributes: Mapping[str, Any], context: Any) -> None:
+        """Add to what `metric` describes; `context` carries the span that a histogram keeps as an example."""
         if self._meter is None:
             return
         if metric.name not in self._instruments:
             create = getattr(self._meter, f"create_{metric.kind}")
-            self._instruments[metric.name] = create(metric.name, metric.unit, metric.description)
+            bounds = {"explicit_bucket_boundaries_advisory": metric.bounds} if metric.bounds else {}
+            self._instruments[metric.name] = create(metric.name, metric.unit, metric.description, **bounds)
         instrument = self._instruments[metric.name]
-        (instrument.set if metric.kind == "gauge" else instrument.add)(value, attributes)
+        getattr(instrument, _WRITES[metric.kind])(value, attributes, context)
 
     def add_log(self, level: str, event: str, attributes: Mapping[str, Any], context: Any) -> None:
         """Keep a log record; `context` carries the span that it belongs to."""

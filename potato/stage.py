@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import contracts, lake, lock, manifest, notebooks, run, settings
+from potato import contracts, lake, lock, manifest, notebooks, readings, run, settings
 from potato.errors import PotatoError, nearest
 from potato.lineage import Lineage
 from potato.telemetry import Telemetry
@@ -110,8 +110,7 @@ class Stage:
         self, telemetry: Telemetry, status: Literal["ran", "failed"], started: float, error: BaseException | None = None
     ) -> float:
         seconds = time.monotonic() - started
-        telemetry.record("potato.stage.runs", 1, status=status)
-        telemetry.record("potato.stage.duration", seconds)
+        telemetry.record("potato.stage.duration", seconds, status=status)
         run.record(
             self.run,
             self.name,
@@ -217,20 +216,8 @@ class Stage:
         return _document("report", self.settings.study_name, outputs)
 
     def _measure(self, telemetry: Telemetry, document: dict[str, Any], staging: Path) -> None:
-        for name, dataset in document["outputs"].items():
-            telemetry.record("potato.dataset.rows", dataset["rows"], dataset=name, direction="out")
-        for verdict in document["contracts"]:
-            telemetry.record(
-                "potato.contract.verdicts",
-                1,
-                dataset=verdict["dataset"],
-                severity=verdict["severity"],
-                success=verdict["success"],
-            )
-        ledger = staging / "data/silver/ledger.json"
-        for file in lake.read_json(ledger)["files"].values() if ledger.is_file() else ():
-            for reason, rows in file["rows_quarantined"].items():
-                telemetry.record("potato.quarantine.rows", rows, family=file["family"], reason=reason)
+        for name, value, attributes in readings.of_stage(document, staging, self.root):
+            telemetry.record(name, value, **attributes)
         lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", document["contracts"])
 
     def _enforce(self, document: dict[str, Any]) -> None:

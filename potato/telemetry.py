@@ -129,15 +129,15 @@ class Telemetry:
             span.end(cell.end)
 
     def record(self, name: str, value: float, **attributes: object) -> None:
-        """Record a value of one of `measures.METRICS`; stage and study are added to its attributes.
+        """Record a value of one of `measures.METRICS`; study and stage are added where it has these attributes.
 
         Raises
         ------
-        ValueError : no metric has this name.
+        ValueError : no metric has this name, or its attributes are others.
         """
         metric = measures.find(name)
-        labels = {"stage": self.stage, "study": self.study, **_plain(attributes)}
-        self._sender.add_measurement(metric, value, labels)
+        labels = measures.labels(metric, {"study": self.study, "stage": self.stage}, _plain(attributes))
+        self._sender.add_measurement(metric, value, labels, self._context())
         self._write(
             "metrics.jsonl",
             {

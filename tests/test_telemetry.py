@@ -47,9 +47,9 @@ def _span(found: run.Run, name: str) -> dict[str, Any]:
 def _use(found: run.Run) -> None:
     """Record one thing of each kind."""
     with Telemetry(found, "gold", "demo") as telemetry, telemetry.span("fit", models=3):
-        telemetry.record("potato.dataset.rows", 12, dataset="gold/models/coefficients")
-        telemetry.record("potato.contract.verdicts", 1, success=True)
-        telemetry.record("potato.contract.verdicts", 1, success=True)
+        telemetry.record("potato.dataset.rows", 12, dataset="gold/models/coefficients", outcome="written")
+        telemetry.record("potato.run.outcomes", 1, outcome="succeeded")
+        telemetry.record("potato.stage.duration", 400.0, status="ran")
         telemetry.log("info", "models fitted", models=3)
 
 
@@ -145,7 +145,20 @@ def test_a_measurement_has_its_unit_and_its_labels(this_run: run.Run) -> None:
     _use(this_run)
     line = _lines(this_run, "metrics.jsonl")[0]
     assert (line["metric"], line["value"], line["unit"]) == ("potato.dataset.rows", 12, "{row}")
-    assert line["attributes"] == {"stage": "gold", "study": "demo", "dataset": "gold/models/coefficients"}
+    assert line["attributes"] == {
+        "study": "demo",
+        "stage": "gold",
+        "dataset": "gold/models/coefficients",
+        "outcome": "written",
+    }
+
+
+def test_a_measurement_without_one_of_its_attributes_is_refused(this_run: run.Run) -> None:
+    with (
+        pytest.raises(ValueError, match="study, stage, dataset, outcome"),
+        Telemetry(this_run, "gold", "d") as telemetry,
+    ):
+        telemetry.record("potato.dataset.rows", 1, dataset="gold/models/coefficients")
 
 
 def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, tmp_path: Path) -> None:
@@ -197,7 +210,11 @@ def test_a_collector_gets_all_three_signals_of_the_run(this_run: run.Run, monkey
 
     measured = {m.name: m for m in metrics.resource_metrics[0].scope_metrics[0].metrics}
     assert measured["potato.dataset.rows"].gauge.data_points[0].as_int == 12
-    assert measured["potato.contract.verdicts"].sum.data_points[0].as_int == 2
+    assert measured["potato.run.outcomes"].sum.data_points[0].as_int == 1
+    (duration,) = measured["potato.stage.duration"].histogram.data_points
+    below = sum(n for n, bound in zip(duration.bucket_counts, duration.explicit_bounds, strict=False) if bound <= 360)
+    assert (duration.count, below) == (1, 0), "400 s lie above the class that ends at 360"
+    assert duration.exemplars[0].trace_id.hex() == this_run.trace_id
 
     (record,) = logs.resource_logs[0].scope_logs[0].log_records
     assert record.body.string_value == "models fitted"
