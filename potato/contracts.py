@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from potato import schema
+from potato import schema, spans
 from potato.manifest import Verdict
 
 # Read at import time by Great Expectations, hence before it.
@@ -92,9 +92,12 @@ def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> lis
     """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation."""
     import great_expectations as gx
 
-    suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
-    found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
-    return [_verdict(dataset, result) for result in found.results]
+    with spans.span(f"contract {dataset.name}", **{"potato.dataset": dataset.name}) as told:
+        suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
+        found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
+        verdicts = [_verdict(dataset, result) for result in found.results]
+        told |= _counted(verdicts)
+    return verdicts
 
 
 def hold(rules: Sequence[Rule]) -> list[Verdict]:
@@ -110,15 +113,27 @@ def hold(rules: Sequence[Rule]) -> list[Verdict]:
     bounds = [
         gxe.ExpectColumnValuesToBeBetween(column=rule.name, min_value=rule.low, max_value=rule.high) for rule in rules
     ]
-    suite = gx.ExpectationSuite(name="rules", expectations=bounds)
-    found = _batch(frame).validate(suite, result_format="COMPLETE")
-    results = {result.expectation_config.kwargs["column"]: result for result in found.results}
-    return [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
+    with spans.span("contract rules", **{"potato.dataset": ",".join(sorted({rule.dataset for rule in rules}))}) as told:
+        suite = gx.ExpectationSuite(name="rules", expectations=bounds)
+        found = _batch(frame).validate(suite, result_format="COMPLETE")
+        results = {result.expectation_config.kwargs["column"]: result for result in found.results}
+        verdicts = [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
+        told |= _counted(verdicts)
+    return verdicts
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return the verdicts that stop a stage."""
     return [v for v in verdicts if not v.success and v.severity == "error"]
+
+
+def _counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    missed = [verdict for verdict in verdicts if not verdict.success]
+    return {
+        "potato.expectations": len(verdicts),
+        "potato.warnings": sum(verdict.severity == "warning" for verdict in missed),
+        "potato.failures": sum(verdict.severity == "error" for verdict in missed),
+    }
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from potato import lake, schema
+from potato import lake, schema, spans
 
 PATHS = {
     "bronze": "data/bronze/manifest.json",
@@ -65,9 +65,11 @@ class Manifest:
     def add_output(self, name: str, path: Path, table: pa.Table, dataset: schema.Dataset | None = None) -> None:
         """Note that the stage wrote `name` to `path`."""
         meanings = {column.name: column.meaning for column in dataset.columns} if dataset else {}
+        with spans.span(f"save {name}", **{"potato.dataset": name, "potato.rows": table.num_rows}):
+            fingerprint = lake.fingerprint(path)
         self.outputs[name] = {
             "rows": table.num_rows,
-            "fingerprint": lake.fingerprint(path),
+            "fingerprint": fingerprint,
             "schema": [
                 {"name": f.name, "type": str(f.type), "description": meanings.get(f.name, "")} for f in table.schema
             ],

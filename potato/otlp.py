@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -56,12 +54,14 @@ class Sender:
     ----------
     resource : attributes of the process, without the run: they name the time series of the metrics.
     run_resource : the same with the run's id, for spans and logs.
+    totals : file with what counters and histograms have counted in earlier stages and runs.
     """
 
-    def __init__(self, resource: Resource, run_resource: Resource) -> None:
+    def __init__(self, resource: Resource, run_resource: Resource, totals: Path) -> None:
         self.endpoints = endpoints()
         self._spans: list[ReadableSpan] = []
-        self._reader: PeriodicExportingMetricReader | None = None
+        self._totals = totals
+        self._reader: Any = None
         self._meter: Any = None
         self._instruments: dict[str, Any] = {}
         self._logs: Any = None
@@ -70,11 +70,11 @@ class Sender:
             return
         _say_when_grpc_was_meant(self.endpoints)
         if "metrics" in self.endpoints:
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+            from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+            from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 
-            # An endless interval starts no thread; `force_flush` collects and sends.
-            exporter = OTLPMetricExporter(timeout=REQUEST_SECONDS)
-            self._reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+            temporality = AggregationTemporality.DELTA if _is_delta() else AggregationTemporality.CUMULATIVE
+            self._reader = InMemoryMetricReader(dict.fromkeys((Counter, Histogram), temporality))
             provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
             self._meter = provider.get_meter("potato")
         if "logs" in self.endpoints:
@@ -123,7 +123,12 @@ class Sender:
         if self._spans:
             jobs["traces"] = lambda: _send_spans(self._spans)
         if self._reader is not None and self._instruments:
-            jobs["metrics"] = self._reader.force_flush
+            data = self._reader.get_metrics_data()
+            if not _is_delta():
+                from potato import totals
+
+                data = totals.carried(data, self._totals)
+            jobs["metrics"] = lambda: _send_metrics(data)
         if self._logs is not None and (records := self._logs.get_finished_logs()):
             jobs["logs"] = lambda: _send_logs(records)
         if not jobs:
@@ -152,10 +157,21 @@ def _send_spans(spans: Sequence[ReadableSpan]) -> None:
     OTLPSpanExporter(timeout=REQUEST_SECONDS).export(spans)
 
 
+def _send_metrics(data: Any) -> None:
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+    OTLPMetricExporter(timeout=REQUEST_SECONDS).export(data)
+
+
 def _send_logs(records: Sequence[Any]) -> None:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
     OTLPLogExporter(timeout=REQUEST_SECONDS).export(records)
+
+
+def _is_delta() -> bool:
+    preference = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "").strip().lower()
+    return preference in ("delta", "lowmemory")
 
 
 def _guarded(job: Callable[[], object], errors: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,6 +56,14 @@ def of_publication(document: Mapping[str, Any], moment: float) -> Iterator[Readi
     """Yield when each dataset was published, in seconds since 1970."""
     for name in document["outputs"]:
         yield "potato.dataset.written.timestamp", moment, {"dataset": name}
+
+
+def of_memory() -> Iterator[Reading]:
+    """Yield the largest resident memory of this process, and of those it started and waited for, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    for process, who in (("stage", resource.RUSAGE_SELF), ("child", resource.RUSAGE_CHILDREN)):
+        if peak := resource.getrusage(who).ru_maxrss:
+            yield "potato.stage.memory.peak", peak * unit, {"process": process}
 
 
 def _verdicts(contracts: list[Mapping[str, Any]]) -> Iterator[Reading]:

@@ -6,15 +6,29 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import contracts, lake, lock, manifest, notebooks, readings, run, settings
+from potato import (
+    contracts,
+    ending,
+    lake,
+    lock,
+    manifest,
+    notebooks,
+    readings,
+    redaction,
+    run,
+    screen,
+    settings,
+    spans,
+)
 from potato.errors import PotatoError, nearest
 from potato.lineage import Lineage
-from potato.telemetry import Telemetry
+from potato.run import Run
+from potato.telemetry import Telemetry, kernel_file
 
 OUTPUTS = {
     "simulate": ("data/raw/demo",),
@@ -81,35 +95,57 @@ class Stage:
         """
         with lock.held(self.root, self.name), lock.interruptible() as over:
             started = time.monotonic()
-            telemetry = Telemetry(self.run, self.name, self.settings.study_name)
+            telemetry = Telemetry(self.run, self.name, self.settings.study_name, self._show)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
+            first = ending.is_new(self.run)
+            state = ending.opening(self.run, self.name, self.settings.study_name, OUTPUTS)
+            telemetry.below(state.root_span_id)
             with telemetry, self._staging() as staging:
+                state = ending.begun(self.run, state, telemetry.span_id)
                 telemetry.log("info", "stage started")
+                for other, left in ending.left_open(self.root, self.run) if first else ():
+                    self.ended(other, left, ending.outcome_left(self.root, other, left), telemetry)
                 lineage.start(self._inputs())
                 document: dict[str, Any] | None = None
                 try:
                     document = self._work(staging, telemetry)
                     self._measure(telemetry, document, staging)
                     self._enforce(document)
-                    self._compare(staging)
+                    self._compare(staging, telemetry)
                     self._publish(staging)
                 except BaseException as error:
                     if over.interrupted and not isinstance(error, KeyboardInterrupt):
                         # What the dying kernel makes of it hides that a person or a signal ended the stage.
                         error = KeyboardInterrupt()
                     lineage.fail(error, document)
-                    self._finish(telemetry, "failed", started, error)
+                    self._finish(telemetry, state, started, error)
                     self._keep(staging)
                     raise error from None
+                self._record(telemetry, readings.of_publication(document, time.time()))
                 self._track(document, telemetry)
                 lineage.complete(document)
-                seconds = self._finish(telemetry, "ran", started)
-        self.say(f"{self.name:<8} done in {seconds:.1f} s")
+                self._finish(telemetry, state, started)
+
+    def ended(self, over: Run, state: ending.Open, outcome: ending.Outcome, telemetry: Telemetry) -> None:
+        """Tell, once, how a run ended: this one, or one that could not tell it itself."""
+        if ending.take(over):
+            moment = None if over.id == self.run.id else ending.last_sign(over)
+            telemetry.ends_run(over, state, outcome, moment)
+
+    def _show(self, entry: Mapping[str, Any]) -> None:
+        if line := screen.line(entry):
+            self.say(line)
+
+    def _record(self, telemetry: Telemetry, found: Iterable[readings.Reading]) -> None:
+        for name, value, attributes in found:
+            telemetry.record(name, value, **attributes)
 
     def _finish(
-        self, telemetry: Telemetry, status: Literal["ran", "failed"], started: float, error: BaseException | None = None
-    ) -> float:
+        self, telemetry: Telemetry, state: ending.Open, started: float, error: BaseException | None = None
+    ) -> None:
         seconds = time.monotonic() - started
+        status: Literal["ran", "failed"] = "failed" if error else "ran"
+        self._record(telemetry, readings.of_memory())
         telemetry.record("potato.stage.duration", seconds, status=status)
         run.record(
             self.run,
@@ -119,8 +155,9 @@ class Stage:
             seconds=seconds,
             error=(str(error) or type(error).__name__).splitlines()[0] if error else None,
         )
-        telemetry.log("info" if status == "ran" else "error", f"stage {status}", seconds=round(seconds, 3))
-        return seconds
+        telemetry.log("error" if error else "info", f"stage {status}", seconds=round(seconds, 3))
+        if outcome := ending.outcome_of(state, error):
+            self.ended(self.run, state, outcome, telemetry)
 
     def _inputs(self) -> list[str]:
         """Return the names of the datasets that the stage is about to read."""
@@ -153,8 +190,9 @@ class Stage:
         def progress(title: str, number: int, of: int) -> None:
             if title not in shown:
                 shown.append(title)
-                self.say(f"{self.name:<8} {number:>2}/{of}  {title}")
+                telemetry.log("info", "cell started", cell=title, number=number, of=of)
 
+        kernel = kernel_file(self.run, self.name)
         try:
             node = notebooks.execute(
                 self.root / "notebooks" / f"{self.name}.ipynb",
@@ -166,14 +204,15 @@ class Stage:
                     lake.ROOT_VARIABLE: str(self.root),
                     "TRACEPARENT": telemetry.traceparent,
                     "POTATO_RUN_ID": self.run.id,
+                    spans.FILE_VARIABLE: str(kernel),
                 },
                 progress=progress,
             )
         except notebooks.NotebookFailed as error:
-            telemetry.cell_spans(error.notebook)
+            telemetry.notebook_spans(error.notebook, kernel)
             telemetry.log("error", "cell failed", cell=error.cell, traceback=error.traceback)
             raise
-        telemetry.cell_spans(node)
+        telemetry.notebook_spans(node, kernel)
         path = staging / manifest.PATHS[self.name]
         if not path.is_file():
             raise PotatoError(
@@ -216,9 +255,20 @@ class Stage:
         return _document("report", self.settings.study_name, outputs)
 
     def _measure(self, telemetry: Telemetry, document: dict[str, Any], staging: Path) -> None:
-        for name, value, attributes in readings.of_stage(document, staging, self.root):
-            telemetry.record(name, value, **attributes)
-        lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", document["contracts"])
+        self._record(telemetry, readings.of_stage(document, staging, self.root))
+        for verdict in document["contracts"]:
+            if not verdict["success"]:
+                telemetry.log(
+                    verdict["severity"],
+                    "expectation missed",
+                    at=telemetry.contract_spans.get(verdict["dataset"]),
+                    dataset=verdict["dataset"],
+                    expectation=verdict["expectation"],
+                    sentence=verdict["sentence"],
+                    observed=verdict["observed"],
+                )
+        found = redaction.clean(document["contracts"])
+        lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", found)
 
     def _enforce(self, document: dict[str, Any]) -> None:
         """Stop at the gate: an expectation of severity error that failed keeps the output from being published."""
@@ -235,7 +285,7 @@ class Stage:
             hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
         )
 
-    def _compare(self, staging: Path) -> None:
+    def _compare(self, staging: Path, telemetry: Telemetry) -> None:
         """Report how far silver's numbers are from the last accepted ones, which are published until the swap."""
         if self.name != "silver":
             return
@@ -243,8 +293,9 @@ class Stage:
 
         found = drift.against_published(self.root / "data/silver", staging / "data/silver", self.settings.study_name)
         lake.write_json(self.run.folder / "contracts" / "drift.json", found)
+        self._record(telemetry, readings.of_drift(found))
         if any(column["verdict"] == "shifted" for column in found["columns"]):
-            self.say(f"{self.name:<8} {found['sentence']} See the page Data quality.")
+            telemetry.log("warning", f"{found['sentence']} See the page Data quality.")
 
     def _publish(self, staging: Path) -> None:
         for output in OUTPUTS[self.name]:

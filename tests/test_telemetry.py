@@ -182,7 +182,7 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
         executed = json.loads(target.read_text())
         # papermill puts a cell with the error above the notebook and a mark above the cell that failed.
         executed["cells"] = [cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])]
-        telemetry.cell_spans(executed)
+        telemetry.notebook_spans(executed)
     root = _span(this_run, "stage silver")
     spans = [span for span in _lines(this_run, "traces.jsonl") if span is not root and span != root]
     assert [span["name"] for span in spans] == ["untitled", "Clean", "Clean"]
