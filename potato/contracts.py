@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from potato import schema, spans
-from potato.manifest import Verdict
+from potato.manifest import Verdict, counted
 
 # Read at import time by Great Expectations, hence before it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -96,7 +96,7 @@ def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> lis
         suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
         found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
         verdicts = [_verdict(dataset, result) for result in found.results]
-        told |= _counted(verdicts)
+        told |= counted(verdicts)
     return verdicts
 
 
@@ -118,22 +118,13 @@ def hold(rules: Sequence[Rule]) -> list[Verdict]:
         found = _batch(frame).validate(suite, result_format="COMPLETE")
         results = {result.expectation_config.kwargs["column"]: result for result in found.results}
         verdicts = [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
-        told |= _counted(verdicts)
+        told |= counted(verdicts)
     return verdicts
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return the verdicts that stop a stage."""
     return [v for v in verdicts if not v.success and v.severity == "error"]
-
-
-def _counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    missed = [verdict for verdict in verdicts if not verdict.success]
-    return {
-        "potato.expectations": len(verdicts),
-        "potato.warnings": sum(verdict.severity == "warning" for verdict in missed),
-        "potato.failures": sum(verdict.severity == "error" for verdict in missed),
-    }
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ class Verdict:
     observed: str
     unexpected_count: int
     sentence: str
+
+
+def counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """Return what the span of a contract says of its verdicts: how many there are, and how many missed."""
+    missed = [verdict for verdict in verdicts if not verdict.success]
+    return {
+        "potato.expectations": len(verdicts),
+        "potato.warnings": sum(verdict.severity == "warning" for verdict in missed),
+        "potato.failures": sum(verdict.severity == "error" for verdict in missed),
+    }
 
 
 def code_fingerprint(root: Path, stage: str) -> str:
