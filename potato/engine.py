@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SOURCE = re.compile(r'\bFROM (?:"[^"]+"\.)*"([^"]+)"')
+
+
+class _Noting:
+    """DuckDB's connection, which tells the text of each statement."""
+
+    def __init__(self, connection: Any, note: Callable[[str], None]) -> None:
+        self._connection, self._note = connection, note
+
+    def execute(self, text: str, *arguments: Any) -> Any:
+        self._note(text)
+        return self._connection.execute(text, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 class _Traced(Backend):
@@ -56,7 +70,8 @@ class _Traced(Backend):
         """Run SQL as it is."""
         text = query if isinstance(query, str) else query.sql(dialect=self.name)
         self._note(text)
-        return super().raw_sql(text, **kwargs)
+        made = super().raw_sql(text, **kwargs)
+        return made if self._texts is None else _Noting(made, self._note)
 
     def _note(self, text: str) -> None:
         if self._texts is not None:
@@ -71,7 +86,8 @@ class _Traced(Backend):
                 try:
                     yield told
                 finally:
-                    text = "; ".join(self._texts)
+                    # Around its query the engine asks for names, and makes an empty table first.
+                    text = next((one for one in self._texts if one.startswith("INSERT")), "".join(self._texts[-1:]))
                     source = name or next(iter(_SOURCE.findall(text)), "")
                     told |= {"db.collection.name": source, "db.query.text": spans.shortened(text)}
                     told["name"] = f"{operation} {source}".strip()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from potato.markdown import html
+from potato.markdown import html, listing
 from potato.timeline import Part, Stage, makers
 
 _CELL = "cell.index"
@@ -67,7 +67,7 @@ def _cell(part: Part, title: str, axis: tuple[float, float], made: Mapping[str, 
     if part.error:
         inside.append(f'<p class="made">Stopped: {html(part.error)}</p>')
     if part.code:
-        inside.append(f"<pre><code>{html(part.code)}</code></pre>")
+        inside.append(f"<pre><code>{listing(part.code)}</code></pre>")
     inside += [_inner(inner, (part.start, part.end)) for inner in part.parts]
     inside.append(_logs(part))
     summary = f'<span class="name">{html(title)}</span>{_bar(part, axis)}{_time(part)}'
@@ -80,7 +80,7 @@ def _inner(part: Part, axis: tuple[float, float]) -> str:
     if part.error:
         inside += f'<p class="made">Stopped: {html(part.error)}</p>'
     if text:
-        inside += f"<pre><code>{html(text)}</code></pre>"
+        inside += f"<pre><code>{listing(text)}</code></pre>"
     inside += "".join(_inner(inner, axis) for inner in part.parts) + _logs(part)
     summary = f'<span class="name">{html(part.name)}</span>{_bar(part, axis)}{_time(part)}'
     return f'<details class="inner"><summary class="row">{summary}</summary>{inside}</details>'

@@ -404,7 +404,8 @@ def test_a_figure_has_its_words_and_says_where_it_comes_from(built: Path) -> Non
     assert "silver/subject_trajectories" in source.text
     assert FINGERPRINT[:10] in source.text
     assert "commit 0123456789" in source.text
-    assert {link["href"] for link in source.select("a")} == {"figures/forest.svg", "figures/forest.png"}
+    made = "run.html#made-silver-subject-trajectories"
+    assert {link["href"] for link in source.select("a")} == {"figures/forest.svg", "figures/forest.png", made}
 
 
 def test_a_table_shows_formatted_cells_and_a_dash_for_what_is_missing(built: Path) -> None:
