@@ -34,7 +34,7 @@ class Telemetry:
 
     Everything is appended to traces.jsonl, metrics.jsonl and logs.jsonl in the run's folder as it happens.
     Where OTEL_EXPORTER_OTLP_ENDPOINT or a variable for one signal is set, and OTEL_SDK_DISABLED is not
-    "true", it is also sent by OTLP over HTTP when the stage ends, within `otlp.DEADLINE_SECONDS`. Neither a
+    "true", it is also sent by OTLP over HTTP when the stage ends, within `otlp.STAGE_SECONDS`. Neither a
     full disk nor a dead collector raises: each is one warning in the log. OpenTelemetry's global providers
     stay as they are. Secrets of the environment are redacted before anything is written or sent.
 
@@ -52,7 +52,7 @@ class Telemetry:
         service = {} if _service_is_named() else {"service.name": "potato"}
         self._service = Resource.create(service)
         self._resource = self._of_run(run)
-        self._sender = otlp.Sender(self._service, self._resource, run.folder.parent / "totals.json")
+        self._sender = otlp.Sender(self._service, self._resource, run.folder)
         self._tracer = tracer.tracer(run.trace_id, self._resource, self._ended)
         self._attributes = {"potato.stage": stage, "potato.study": study}
         self._stack = contextlib.ExitStack()

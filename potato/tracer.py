@@ -154,10 +154,13 @@ class _Ids(IdGenerator):
 
 @contextlib.contextmanager
 def _enabled() -> Iterator[None]:
-    """Make a provider that works although OTEL_SDK_DISABLED is set: it only writes the run's own files."""
-    setting = os.environ.pop("OTEL_SDK_DISABLED", None)
+    """Make a provider that works whatever the SDK's variables say: it only writes the run's own files."""
+    saved = dict(os.environ)
+    for name in saved:
+        # A limit that is not a number would raise, and one that is would cut off what a person looks for.
+        if name == "OTEL_SDK_DISABLED" or (name.startswith("OTEL_") and name.endswith("_LIMIT")):
+            del os.environ[name]
     try:
         yield
     finally:
-        if setting is not None:
-            os.environ["OTEL_SDK_DISABLED"] = setting
+        os.environ.update(saved)
