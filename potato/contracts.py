@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from potato import schema, spans
+from potato.errors import PotatoError
 from potato.manifest import Verdict, counted
 
 # Read at import time by Great Expectations, hence before it.
@@ -19,6 +20,15 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _NAMED = 8
+_MEND = {
+    "bronze": "mend the raw files or the study's mapping",
+    "silver": "mend the raw rows or the study's mapping",
+    "gold": "change the covariates under `gold:` in params.yaml, or look at the rows that the model uses",
+}
+
+
+class GateFailed(PotatoError):
+    """A contract or the statistical gate refused the stage's output."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,27 @@ def hold(rules: Sequence[Rule]) -> list[Verdict]:
         verdicts = [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
         told |= counted(verdicts)
     return verdicts
+
+
+def enforce(stage: str, verdicts: Sequence[Verdict]) -> None:
+    """Stop at the gate: an expectation of severity error that failed keeps the stage's output from being published.
+
+    Raises
+    ------
+    GateFailed : naming the first expectations that failed.
+    """
+    failed = failures(verdicts)
+    if not failed:
+        return
+    first = failed[0]
+    others = "".join(f"\n            {v.dataset}: {v.sentence} Found: {v.observed}" for v in failed[1:6])
+    raise GateFailed(
+        f"The {stage} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
+        where=f"{first.dataset}, column {first.column}" if first.column else first.dataset,
+        expected=first.sentence,
+        found=f"{first.observed} ({first.unexpected_count} rows){others}",
+        hint=_MEND[stage] + ", then `dvc repro`; the last good output is untouched",
+    )
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from potato import (
     lock,
     manifest,
     notebooks,
+    rawlink,
     readings,
     redaction,
     run,
@@ -37,18 +37,9 @@ OUTPUTS = {
     "gold": ("data/gold",),
     "report": ("_site",),
 }
-_MEND = {
-    "bronze": "mend the raw files or the study's mapping",
-    "silver": "mend the raw rows or the study's mapping",
-    "gold": "change the covariates under `gold:` in params.yaml, or look at the rows that the model uses",
-}
 SITE_STAMP = "_site/report.json"
 
 Say = Callable[[str], None]
-
-
-class GateFailed(PotatoError):
-    """A contract or the statistical gate refused the stage's output."""
 
 
 @dataclass
@@ -227,7 +218,7 @@ class Stage:
     def _simulate(self, staging: Path) -> dict[str, Any]:
         from potato.simulate import simulate
 
-        _link_raw(self.settings)
+        rawlink.link(self.settings)
         folder = staging / OUTPUTS["simulate"][0]
         rows = simulate(self.settings.simulate, folder)
         outputs = {
@@ -272,18 +263,7 @@ class Stage:
 
     def _enforce(self, document: dict[str, Any]) -> None:
         """Stop at the gate: an expectation of severity error that failed keeps the output from being published."""
-        failed = contracts.failures(manifest.Verdict(**verdict) for verdict in document["contracts"])
-        if not failed:
-            return
-        first = failed[0]
-        others = "".join(f"\n            {v.dataset}: {v.sentence} Found: {v.observed}" for v in failed[1:6])
-        raise GateFailed(
-            f"The {self.name} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
-            where=f"{first.dataset}, column {first.column}" if first.column else first.dataset,
-            expected=first.sentence,
-            found=f"{first.observed} ({first.unexpected_count} rows){others}",
-            hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
-        )
+        contracts.enforce(self.name, [manifest.Verdict(**verdict) for verdict in document["contracts"]])
 
     def _compare(self, staging: Path, telemetry: Telemetry) -> None:
         """Report how far silver's numbers are from the last accepted ones, which are published until the swap."""
@@ -345,25 +325,3 @@ def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]
         "contracts": [],
         "metrics": {},
     }
-
-
-def _link_raw(settings_: settings.Settings) -> None:
-    """Make data/raw/NAME point at the folder that the study names, where DVC looks for changes."""
-    if settings_.study.raw is None:
-        return
-    target = (settings_.root / settings_.study.raw).resolve()
-    link = settings_.raw
-    if link.is_dir() and not link.is_symlink():
-        return  # the files themselves are there
-    if not target.is_dir():
-        raise PotatoError(
-            f"The raw files of {settings_.study_name} are not there.",
-            where=f"studies/{settings_.study_name}.yaml, raw",
-            expected="a folder with the study's raw files",
-            found=f"nothing at {settings_.study.raw}",
-            hint=f"put the files into data/raw/{settings_.study_name}, or correct `raw:`",
-        )
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)

@@ -13,26 +13,29 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from potato import lake
+from potato import lake, measures
 
 from .conftest import SHARED, copy_project
+from .receivers import Receiver, receiver
 
 STAGES = ["simulate", "bronze", "silver", "gold", "report"]
 
 
-def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def dvc(project: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("POTATO_", "OTEL_", "OPENLINEAGE_", "MLFLOW_"))}
     clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
     clean.pop("TRACEPARENT", None)
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=project, env=clean, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, cwd=project, env=clean | more, capture_output=True, text=True, check=False)
 
 
-def repro(project: Path, *arguments: str) -> list[str]:
+def repro(project: Path, *arguments: str, **more: str) -> list[str]:
     """Run `dvc repro` and return the stages that ran."""
-    done = dvc(project, "repro", *arguments)
+    done = dvc(project, "repro", *arguments, **more)
     assert done.returncode == 0, done.stdout + done.stderr
     return [name for name in STAGES if f"Running stage '{name}'" in done.stdout]
 
@@ -48,11 +51,19 @@ def fingerprints(project: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the demo study has run."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Receiver]:
+    """A project in which the demo study has run, and what a collector got of it."""
     project = copy_project(tmp_path_factory.mktemp("demo"))
-    assert repro(project) == STAGES
-    return project
+    with receiver() as collector:
+        more = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        assert repro(project, **more) == STAGES
+    return project, collector
+
+
+@pytest.fixture(scope="module")
+def demo(told: tuple[Path, Receiver]) -> Path:
+    """A project in which the demo study has run."""
+    return told[0]
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -87,6 +98,77 @@ def test_one_run_has_one_id_from_its_stages_to_the_foot_of_each_page(demo: Path)
     wrote_the_site = next(entry["run_id"] for entry in reversed(history) if entry["stage"] == "report")
     for page in (demo / "_site").glob("*.html"):
         assert wrote_the_site in page.read_text(), page.name
+
+
+def test_a_collector_gets_one_trace_in_which_every_parent_is_known(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    sent = [span for body in bodies for r in body.resource_spans for s in r.scope_spans for span in s.spans]
+    assert {span.trace_id.hex() for span in sent} == {lines(demo / "runs/index.jsonl")[0]["run_id"].replace("-", "")}
+    known = {span.span_id: span for span in sent}
+    assert len(known) == len(sent)
+    (root,) = [span for span in sent if span.parent_span_id not in known]
+    assert (root.name, root.parent_span_id) == ("dvc repro", b"")
+    above = {span.name: known[span.parent_span_id].name for span in sent if span is not root}
+    assert {above[f"stage {stage}"] for stage in STAGES} == {"dvc repro"}
+    assert above["Compute the features"] == "stage silver"
+    assert above["CREATE TABLE weekly_features"] == "Compute the features"
+    assert above["contract silver/weekly_features"] == above["contract bronze/weight"] == "Check the contract"
+    assert above["fit mixed_effects"] == "Train the models"
+    for span in sent:
+        around = known.get(span.parent_span_id, span)
+        assert around.start_time_unix_nano <= span.start_time_unix_nano
+        assert span.end_time_unix_nano <= around.end_time_unix_nano, span.name
+    written = {span["span_id"] for path in (demo / "runs").glob("*/traces.jsonl") for span in lines(path)}
+    assert {span.span_id.hex() for span in sent} <= written, "the files hold at least what was sent"
+
+
+def test_a_collector_gets_every_metric_of_the_table(told: tuple[Path, Receiver]) -> None:
+    bodies = map(ExportMetricsServiceRequest.FromString, told[1].bodies("/v1/metrics"))
+    sent = [metric for b in bodies for r in b.resource_metrics for s in r.scope_metrics for metric in s.metrics]
+    # A first run has nothing to compare its data with.
+    expected = {metric.name: metric for metric in measures.METRICS if not metric.name.startswith("potato.drift")}
+    assert {metric.name for metric in sent} == expected.keys()
+    for metric in sent:
+        kind = {"sum": "counter"}.get(str(metric.WhichOneof("data")), metric.WhichOneof("data"))
+        about = expected[metric.name]
+        assert (metric.unit, kind) == (about.unit, about.kind)
+        for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
+            assert {attribute.key for attribute in point.attributes} == set(about.attributes)
+
+
+def test_a_collector_gets_every_log_line_with_its_span(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportLogsServiceRequest.FromString, collector.bodies("/v1/logs"))
+    sent = [record for b in bodies for r in b.resource_logs for s in r.scope_logs for record in s.log_records]
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    written = lines(demo / "runs" / run_id / "logs.jsonl")
+    assert [record.body.string_value for record in sent] == [line["event"] for line in written]
+    spans = {span["span_id"] for span in lines(demo / "runs" / run_id / "traces.jsonl")}
+    assert {record.span_id.hex() for record in sent} <= spans
+
+
+@pytest.mark.parametrize(
+    ("page", "dataset", "inside"),
+    [
+        ("models", "gold/models/coefficients", ["pipeline.train_models()", "fit mixed_effects", "came to rest"]),
+        ("trajectories", "silver/subject_trajectories", ["engineer_features()", "INSERT INTO", "Compute the features"]),
+    ],
+)
+def test_two_clicks_lead_from_a_number_to_cell_query_and_log(
+    demo: Path, page: str, dataset: str, inside: list[str]
+) -> None:
+    shown = BeautifulSoup((demo / f"_site/{page}.html").read_text(), "html.parser")
+    (target,) = {a["href"] for a in shown.select(".source a") if a.text == dataset}
+    assert str(target).startswith("run.html#")
+    told_there = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser")
+    place = told_there.find(id=str(target).partition("#")[2])
+    assert place is not None
+    cell = place.find_next("details")
+    assert cell is not None
+    assert "open" in cell.find_parent("details").attrs, "the second click opens the cell itself"
+    assert all(text in cell.get_text() for text in inside)
+    assert cell.select(".log"), "what the cell logged"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
