@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import ibis.expr.operations as ops
 
 Lineage = dict[str, list[dict[str, str]]]
+"""Column: its sources, each with dataset and column, and with kind INDIRECT where it is no part of the value."""
+INDIRECT = "indirect"
 Pairs = frozenset[tuple[str, str]]
 
 _GENERATED = "ibis_"
