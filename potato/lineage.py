@@ -209,9 +209,10 @@ class _Teller:
         told: dict[str, facet_v2.JobFacet] = {
             "jobType": facet_v2.job_type_job.JobTypeJobFacet(processingType="BATCH", integration="POTATO", jobType=kind)
         }
-        commit, url = self._git["git_commit"], self._git["git_url"] or self.root.as_uri()
+        commit = self._git["git_commit"]
         if commit is None:
             return told
+        url = _uri(self._git["git_url"] or "", self.root)
         page = _web_address(url)
         told["sourceCodeLocation"] = facet_v2.source_code_location_job.SourceCodeLocationJobFacet(
             type="git",
@@ -246,6 +247,15 @@ def _web_address(url: str) -> str | None:
     """Return where a browser finds the repository that git reaches at `url`, or None without a web host."""
     found = re.fullmatch(r"(?:https://|ssh://git@|git@)([^/:]+)[:/](.+?)(?:\.git)?/?", url)
     return f"https://{found[1]}/{found[2]}" if found else None
+
+
+def _uri(url: str, root: Path) -> str:
+    """Return what git calls the address of a repository as a URI, which the schema asks for."""
+    if "://" in url:
+        return url
+    if remote := re.fullmatch(r"([\w.-]+@)?([\w.-]+):(.+)", url):  # HOST:PATH, which git reads as SSH
+        return f"ssh://{remote[1] or ''}{remote[2]}/{remote[3].lstrip('/')}"
+    return (root / url).resolve().as_uri()
 
 
 def _version(package: str) -> str | None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from potato import facets, run
 from potato.errors import PotatoError
 from potato.lineage import Lineage, run_ended
 
+from . import openlineage_checks
 from .receivers import clean_environment
 
 VERDICT = {
@@ -274,6 +276,63 @@ def test_what_a_person_ended_is_an_abort(this_run: run.Run, tmp_path: Path, erro
     assert event["run"]["facets"]["errorMessage"]["message"]
 
 
+def _all_kinds(found: run.Run, root: Path) -> list[dict[str, Any]]:
+    """Return one event of every kind that a run tells, with every facet."""
+    (root / "params.yaml").write_text("study: demo\nengine: duckdb\nsilver: {min_weights_per_week: 1}\n")
+    _tell(found, root)
+    Lineage(found, "gold", root).fail(ValueError("broken"), MANIFEST)
+    bronze = Lineage(found, "bronze", root)
+    bronze.start(["raw/demo/weight.csv"])
+    traced = {"bronze/weight": {"weight": [{"dataset": "raw/demo/weight.csv", "column": "kilos"}]}}
+    bronze.complete(MANIFEST | {"inputs": {"raw/demo/weight.csv": "aaa"}, "column_lineage": traced})
+    report = Lineage(found, "report", root)
+    report.start(["gold/models/coefficients"])
+    report.fail(KeyboardInterrupt())
+    run_ended(found, "failed", "The gold contract is broken.")
+    return _all_events(found)
+
+
+def _repository(folder: Path, origin: str) -> None:
+    for command in (
+        ["init", "-b", "main"],
+        ["remote", "add", "origin", origin],
+        ["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-m", "one"],
+    ):
+        subprocess.run(["git", "-C", str(folder), *command], check=True, capture_output=True)
+
+
+_ORIGINS = ("https://example.org/a/b.git", "alice@example.org:b.git", "example.org:b", "/srv/b.git", "../b", "b:c/d")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("origin", _ORIGINS)
+@pytest.mark.parametrize("check", [openlineage_checks.by_classes, openlineage_checks.by_schemas])
+def test_every_event_is_what_the_schemas_ask_for(
+    this_run: run.Run, tmp_path: Path, origin: str, check: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    if check is openlineage_checks.by_schemas and not openlineage_checks.SPEC:
+        pytest.skip("OPENLINEAGE_SPEC names no folder with the official schemas")
+    _repository(tmp_path, origin)
+    told = _all_kinds(this_run, tmp_path)
+    assert {event["eventType"] for event in told} == {"START", "COMPLETE", "FAIL", "ABORT"}
+    assert {name for event in told for name, _ in openlineage_checks.facets(event)} == {
+        "columnLineage", "dataQualityAssertions", "dataSource", "errorMessage", "executionParameters", "jobType",
+        "outputStatistics", "parent", "processing_engine", "schema", "sourceCodeLocation", "tags", "test", "version",
+    }  # fmt: skip
+    assert [wrong for event in told for wrong in check(event)] == []
+
+
+def test_the_check_by_classes_sees_what_is_wrong(this_run: run.Run, tmp_path: Path) -> None:
+    _tell(this_run, tmp_path)
+    event = _events(this_run)[-1]
+    output = event["outputs"][0]
+    output["outputFacets"]["outputStatistics"]["rowCount"] = "seven"
+    output["facets"]["schema"]["fields"][0]["title"] = "who"
+    del event["run"]["runId"]
+    event["eventType"] = "DONE"
+    assert len(openlineage_checks.by_classes(event)) == 4
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.parametrize(
     "origin",
@@ -282,12 +341,7 @@ def test_what_a_person_ended_is_an_abort(this_run: run.Run, tmp_path: Path, erro
 def test_the_job_points_at_its_source_without_a_password(this_run: run.Run, tmp_path: Path, origin: str) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    for command in (
-        ["init", "-b", "main"],
-        ["remote", "add", "origin", origin],
-        ["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "--allow-empty", "-m", "one"],
-    ):
-        subprocess.run(["git", "-C", str(project), *command], check=True, capture_output=True)
+    _repository(project, origin)
     Lineage(this_run, "silver", project).start()
     (event,) = _events(this_run)
     commit = run.environment(project)["git_commit"]
