@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import functools
 import importlib
 import json
 import os
@@ -58,14 +59,9 @@ def by_classes(event: dict[str, Any]) -> list[str]:
 
 def by_schemas(event: dict[str, Any]) -> list[str]:
     """Return what the official schemas have against an event and each of its facets."""
-    registry: Registry[Any] = Registry().with_resources(
-        (content["$id"], Resource.from_contents(content))
-        for path in [Path(SPEC) / "OpenLineage.json", *(Path(SPEC) / "facets").glob("*.json")]
-        for content in [json.loads(path.read_text(encoding="utf-8"))]
-    )
 
     def errors(url: str, content: Any) -> list[str]:
-        validator = Draft202012Validator({"$ref": url}, registry=registry, format_checker=_formats)
+        validator = Draft202012Validator({"$ref": url}, registry=_registry(), format_checker=_formats)
         return [f"{url}: {error.json_path}: {error.message}" for error in validator.iter_errors(content)]
 
     wrong = errors(event["schemaURL"], event)
@@ -74,6 +70,14 @@ def by_schemas(event: dict[str, Any]) -> list[str]:
     return wrong
 
 
+@functools.cache
+def _registry() -> Registry[Any]:
+    paths = [Path(SPEC) / "OpenLineage.json", *(Path(SPEC) / "facets").glob("*.json")]
+    contents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return Registry().with_resources((found["$id"], Resource.from_contents(found)) for found in contents).crawl()
+
+
+@functools.cache
 def _facet_classes() -> dict[str, type]:
     found = {}
     for module in pkgutil.iter_modules(generated.__path__):
