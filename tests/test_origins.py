@@ -81,8 +81,9 @@ def _changed(frames: Frames, kept: set[tuple[str, str]]) -> Frames:
             elif name == "condition":
                 made[name] = np.where(random.random(len(frame)) < 0.5, "a", "b")
             else:
-                shift = random.integers(1, 5, len(frame))
-                made[name] = (frame[name] + shift).astype(frame[name].dtype)
+                shifted = frame[name] + random.integers(1, 5, len(frame))
+                odd = frame["subject_id"].str[1:].astype(int) % 2 == 1
+                made[name] = shifted.where(~odd, 0).astype(frame[name].dtype)
         changed[dataset] = made
     return changed
 
