@@ -178,8 +178,9 @@ def _one_of_everything(study: Callable[..., str]) -> str:
     days = [f"2022-05-{day:02d}" for day in range(1, 29)]
     weights = [f"{who},{day},{80 + n / 10},{team}" for who, team in (("a", "Diet"), ("b", "diet"))
                for n, day in enumerate(days)]  # fmt: skip
-    weights += ["a,2022-05-05,95,Diet", "a,2022-05-06,95,Diet", "b,2022-05-07,,Diet", "a,2012-01-01,80,Diet"]
+    weights += ["a,2022-05-05,95,Diet", "a,2022-05-06,95,Diet", "b,2022-05-07,,Diet"]
     weights[9] = "a,2022-05-10,97,Diet"
+    weights[15] = "a,2012-05-16,80,Diet"
     entries = [f'{who},{day},"{food}","1{n},5",{n % 5}' for who in "ab" for n, day in enumerate(days)
                for food in ("rice, fried", "potato", "potato")]  # fmt: skip
     entries += ["a,2022-05-03,rice,many,1"]
