@@ -66,7 +66,7 @@ class Provenance:
         for stage, told in manifests.items():
             for dataset, output in told["outputs"].items():
                 traced = told["column_lineage"].get(dataset, {})
-                columns[dataset] = {one["name"]: traced.get(one["name"], []) for one in output["schema"]}
+                columns[dataset] = {one["name"]: [] for one in output["schema"]} | traced
             columns |= {name: found for name, found in told["column_lineage"].items() if name not in columns}
             stages |= dict.fromkeys([*told["outputs"], *told["column_lineage"]], stage)
         return cls(columns, stages, manifests.get("bronze", {}).get("inputs", {}))

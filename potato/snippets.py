@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from potato import drawing
 from potato.errors import PotatoError
 from potato.markdown import html, plain
 
@@ -97,8 +98,9 @@ def folded(summary: str, block: str, *, is_open: bool = False) -> str:
 
 def source_line(source: Mapping[str, Any], commit: str, extra: str = "") -> str:
     """Return the small line under a figure or table: dataset, fingerprint of its content, code's commit."""
-    fingerprint = str(source["fingerprint"])[:10]
-    return f"[Source: `{source['dataset']}`, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
+    fingerprint, dataset = str(source["fingerprint"])[:10], str(source["dataset"])
+    link = f"[`{dataset}`](lineage.html#{drawing.anchor(dataset)})"
+    return f"[Source: {link}, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
 
 
 def figure(entry: Mapping[str, Any], folder: Path, commit: str) -> str:
