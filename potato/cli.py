@@ -29,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+lineage = typer.Typer(help="What was made from what.", no_args_is_help=True)
+app.add_typer(lineage, name="lineage")
 _INTERRUPTED = 130
 console = Console(stderr=True, highlight=False)
 
@@ -167,6 +169,34 @@ def validate(
     console.print(f"  {validation.folder.relative_to(root.resolve()).as_posix()}", markup=False)
     if validation.failed:
         raise typer.Exit(1)
+
+
+@lineage.command("show")
+def lineage_show(
+    name: Annotated[str, typer.Argument(metavar="DATASET.COLUMN", help="such as fixed_effects.potato_energy_share")],
+) -> None:
+    """Print the way back from a column of the published data to the raw files."""
+    from potato import provenance
+
+    found = provenance.Provenance.read(lake.root()).back(name)
+    told = Console(highlight=False)
+    for depth, text, indirect in provenance.lines(found):
+        held = "held equal: " if indirect else ""
+        told.print(f"{'   ' * depth}{held}{text}", markup=False, soft_wrap=True, style="dim" if indirect else None)
+
+
+@lineage.command("replay")
+def lineage_replay() -> None:
+    """Send the lineage events that a backend did not take, oldest run first, each once."""
+    from potato import backend
+
+    told = backend.replay(lake.root())
+    if not told.delivered and not told.refused:
+        console.print("  nothing waits: every event was delivered, or no backend was set when it was told")
+        return
+    console.print(f"  {told.delivered:,} events delivered")
+    if told.refused:
+        console.print(f"  {told.refused:,} refused by the backend for good; see runs/*/spool/lineage.refused.jsonl")
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from potato import waterfall
+from potato import drawing, waterfall
 from potato.errors import PotatoError
 from potato.markdown import html, plain
 
@@ -99,12 +99,13 @@ def folded(summary: str, block: str, *, is_open: bool = False) -> str:
 def source_line(source: Mapping[str, Any], commit: str, made: Collection[str] = (), extra: str = "") -> str:
     """Return the small line under a figure or table: dataset, fingerprint of its content, code's commit.
 
-    A dataset in `made` leads to the cell that made it, on the run's page.
+    The dataset leads to the columns that it was made from, and one in `made` also to the cell that made it.
     """
-    fingerprint, dataset = str(source["fingerprint"])[:10], f"`{source['dataset']}`"
-    if source["dataset"] in made:
-        dataset = f"[{dataset}](run.qmd#{waterfall.anchor(source['dataset'])})"
-    return f"[Source: {dataset}, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
+    fingerprint, dataset = str(source["fingerprint"])[:10], str(source["dataset"])
+    links = f"[`{dataset}`](lineage.html#{drawing.anchor(dataset)})"
+    if dataset in made:
+        links += f", made by [this cell](run.html#{waterfall.anchor(dataset)})"
+    return f"[Source: {links}, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
 
 
 def figure(entry: Mapping[str, Any], folder: Path, commit: str, made: Collection[str] = ()) -> str:

@@ -26,7 +26,7 @@ from potato import (
     spans,
 )
 from potato.errors import PotatoError, nearest
-from potato.lineage import Lineage
+from potato.lineage import Lineage, run_ended
 from potato.run import Run
 from potato.telemetry import Telemetry, kernel_file
 
@@ -117,11 +117,19 @@ class Stage:
                 lineage.complete(document)
                 self._finish(telemetry, state, started)
 
-    def ended(self, over: Run, state: ending.Open, outcome: ending.Outcome, telemetry: Telemetry) -> None:
+    def ended(
+        self,
+        over: Run,
+        state: ending.Open,
+        outcome: ending.Outcome,
+        telemetry: Telemetry,
+        error: BaseException | None = None,
+    ) -> None:
         """Tell, once, how a run ended: this one, or one that could not tell it itself."""
         if ending.take(over):
             moment = None if over.id == self.run.id else ending.last_sign(over)
             telemetry.ends_run(over, state, outcome, moment)
+            run_ended(over, outcome, _sentence(error) if error else None)
 
     def _show(self, entry: Mapping[str, Any]) -> None:
         if line := screen.line(entry):
@@ -144,11 +152,11 @@ class Stage:
             status=status,
             fingerprint=None if error else self._fingerprint(),
             seconds=seconds,
-            error=(str(error) or type(error).__name__).splitlines()[0] if error else None,
+            error=_sentence(error) if error else None,
         )
         telemetry.log("error" if error else "info", f"stage {status}", seconds=round(seconds, 3))
         if outcome := ending.outcome_of(state, error):
-            self.ended(self.run, state, outcome, telemetry)
+            self.ended(self.run, state, outcome, telemetry, error)
 
     def _inputs(self) -> list[str]:
         """Return the names of the datasets that the stage is about to read."""
@@ -313,6 +321,10 @@ class Stage:
             shutil.rmtree(kept, ignore_errors=True)
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(staging, kept)
+
+
+def _sentence(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from potato import drawing
 from potato.markdown import html, listing
 from potato.timeline import Part, Stage, makers
 
@@ -62,8 +63,8 @@ def _cell(part: Part, title: str, axis: tuple[float, float], made: Mapping[str, 
     anchors = "".join(map(_target, datasets))
     inside = []
     if datasets:
-        names = ", ".join(f"<code>{html(name)}</code>" for name in datasets)
-        inside.append(f'<p class="made">Makes {names}, <a href="lineage.html">from these columns</a>.</p>')
+        names = ", ".join(f'<a href="lineage.html#{drawing.anchor(n)}"><code>{html(n)}</code></a>' for n in datasets)
+        inside.append(f'<p class="made">Makes {names}: each leads to the columns that it is made from.</p>')
     if part.error:
         inside.append(f'<p class="made">Stopped: {html(part.error)}</p>')
     if part.code:
