@@ -18,12 +18,11 @@ from openlineage.client.transport.transport import Transport
 
 from potato import run as runs
 from potato import spool
+from potato.allowance import Allowance
 from potato.errors import PotatoError
 
 REQUEST_SECONDS = 0.8
 """Time for one request of a run. None is repeated: what did not arrive is sent again by the next stage or run."""
-RUN_SECONDS = 1.8
-"""What a run may wait for the backend in all, over all of its stages."""
 REPLAY_SECONDS = 5.0
 """Time for one request of a replay, for which a person waits."""
 
@@ -35,25 +34,6 @@ _logger = logging.getLogger("potato.lineage")
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
-class Allowance:
-    """What a run may still wait for the backend. Its stages are processes of their own, so a file adds up the waits."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / ".waited"
-
-    def left(self) -> float:
-        """Return the seconds that are left, not below 0."""
-        spent = 0.0
-        with contextlib.suppress(OSError, ValueError):
-            spent = sum(map(float, self._path.read_text(encoding="utf-8").split()))
-        return max(RUN_SECONDS - spent, 0.0)
-
-    def spend(self, seconds: float) -> None:
-        """Note a wait."""
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{seconds:.3f}\n")
-
-
 class Backend:
     """Keeps a run's events and sends them, without ever raising: one warning says that something did not arrive.
 
@@ -61,13 +41,13 @@ class Backend:
     spool as well, and leaves it when the backend has answered. A thread empties the spools of all runs, oldest
     first, while the stage does its own work, so that a dead backend costs the stage nothing. Only `close` waits.
 
-    A request is started only while the run can afford to wait for its answer: no run waits longer than RUN_SECONDS in
+    A request is started only while the run can afford to wait for its answer: no run waits longer than its allowance in
     all, and no answer that comes within REQUEST_SECONDS is missed, so that no event is sent twice for want of
     patience. What is left waits for the next stage, the next run, or `potato lineage replay`.
     """
 
     def __init__(self, run: runs.Run) -> None:
-        self._folder, self._allowance = run.folder, Allowance(run.folder)
+        self._folder, self._allowance = run.folder, Allowance(run.folder, "lineage")
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._failed = False

@@ -12,7 +12,8 @@ import pytest
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
 from potato import backend, run, spool
-from potato.backend import Allowance, Backend
+from potato.allowance import RUN_SECONDS, Allowance
+from potato.backend import Backend
 from potato.errors import PotatoError
 
 from .receivers import DEAD, Receiver, clean_environment, dead_backend, receiver
@@ -222,18 +223,18 @@ def test_a_stage_in_the_middle_of_a_run_leaves_its_end_to_the_next(
 
 
 def test_a_run_waits_no_longer_than_its_allowance_over_all_stages(tmp_path: Path) -> None:
-    first, second = Allowance(tmp_path), Allowance(tmp_path)
-    assert first.left() == backend.RUN_SECONDS
+    first, second = Allowance(tmp_path, "lineage"), Allowance(tmp_path, "lineage")
+    assert first.left() == RUN_SECONDS
     first.spend(0.5)
     second.spend(0.75)
-    assert first.left() == second.left() == pytest.approx(backend.RUN_SECONDS - 1.25)
+    assert first.left() == second.left() == pytest.approx(RUN_SECONDS - 1.25)
     first.spend(5)
-    assert Allowance(tmp_path).left() == 0
-    assert backend.RUN_SECONDS <= 2
+    assert Allowance(tmp_path, "lineage").left() == 0
+    assert RUN_SECONDS <= 2
 
 
 def test_no_request_starts_that_the_run_could_not_wait_for(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    Allowance(this_run.folder).spend(backend.RUN_SECONDS - backend.REQUEST_SECONDS + 0.01)
+    Allowance(this_run.folder, "lineage").spend(RUN_SECONDS - backend.REQUEST_SECONDS + 0.01)
     with receiver() as server:
         monkeypatch.setenv("OPENLINEAGE_URL", server.url)
         _tell(this_run, "a", "b")
@@ -254,7 +255,7 @@ def test_all_stages_of_a_run_together_stay_within_two_seconds(
         left = _names(spool.waiting(this_run.folder))
         sent = _sent(found) if isinstance(found, Receiver) else []
         assert sent + left == told, "nothing is lost, and nothing that was answered is sent again"
-        waits = (this_run.folder / ".waited").read_text().split()
+        waits = (this_run.folder / ".waited-lineage").read_text().split()
         assert sum(map(float, waits)) <= 2
 
 
