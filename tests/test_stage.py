@@ -56,12 +56,19 @@ def events(project: Path) -> list[str]:
     return [event["eventType"] for event in told if event["job"]["name"] != "potato.pipeline"]
 
 
+def roots(project: Path) -> list[tuple[str, str]]:
+    """Return the name and outcome of each root span of the newest run."""
+    told = map(json.loads, (project / "runs/latest/traces.jsonl").read_text().splitlines())
+    return [(span["name"], span["attributes"]["potato.outcome"]) for span in told if span["parent_span_id"] is None]
+
+
 def test_a_stage_publishes_data_manifest_and_executed_notebook(small: Path) -> None:
     told = run(small, "bronze")
     assert lake.read(small / "data/bronze/weight").num_rows == 2
     assert lake.read_json(small / "data/bronze/manifest.json")["study"] == "small"
     assert (small / "runs/latest/notebooks/bronze.ipynb").is_file()
     assert events(small) == ["START", "COMPLETE"]
+    assert roots(small) == [("potato run bronze", "succeeded")]
     assert not list((small / "data/.staging").iterdir())
     assert "Read the raw files" in "".join(told)
 
@@ -74,6 +81,7 @@ def test_a_failed_stage_leaves_the_last_good_output_and_says_why(small: Path, st
         run(small, "bronze")
     assert lake.fingerprint(small / "data/bronze") == before
     assert events(small)[-2:] == ["START", "FAIL"]
+    assert roots(small)[-1] == ("potato run bronze", "failed")
     log = [json.loads(line) for line in (small / "runs/latest/logs.jsonl").read_text().splitlines()]
     assert any("Traceback" in line.get("traceback", "") for line in log)
 
@@ -137,6 +145,7 @@ def test_a_stage_ends_when_the_process_that_started_it_is_killed(small: Path) ->
     parent.wait()
     waited(lambda: "" if alive(int(child)) else "gone")
     assert events(small)[-1] == "ABORT"
+    assert roots(small) == [("potato run bronze", "aborted")]
     assert not (small / "data/bronze").exists()
 
 
