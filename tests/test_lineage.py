@@ -15,7 +15,7 @@ from potato.errors import PotatoError
 from potato.lineage import Lineage, run_ended
 
 from . import openlineage_checks
-from .receivers import clean_environment
+from .receivers import clean_environment, receiver
 
 VERDICT = {
     "dataset": "silver/weekly_features",
@@ -153,7 +153,7 @@ def test_outputs_carry_schema_columns_verdicts_rows_and_version(this_run: run.Ru
 def test_the_first_stage_starts_the_pipeline_s_run_and_its_end_is_told_once(this_run: run.Run, tmp_path: Path) -> None:
     _tell(this_run, tmp_path)
     _tell(this_run, tmp_path)
-    run_ended(this_run, "ran")
+    run_ended(this_run, "succeeded")
     told = [event for event in _all_events(this_run) if event["job"]["name"] == facets.PIPELINE_JOB]
     assert [event["eventType"] for event in told] == ["START", "COMPLETE"]
     assert {event["run"]["runId"] for event in told} == {this_run.id}
@@ -172,9 +172,35 @@ def test_a_run_that_did_not_end_well_says_why(
     assert event["run"]["facets"]["errorMessage"]["message"] == "The silver contract is broken."
 
 
+def test_the_end_of_an_earlier_run_is_delivered_with_the_events_of_the_next(
+    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
+    following = run.current(tmp_path)
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        run_ended(this_run, "aborted", wait=False)
+        assert server.requests == []
+        _tell(following, tmp_path)
+        run_ended(following, "succeeded")
+    sent = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    assert sent[0]["run"]["runId"] == this_run.id
+    assert [event["eventType"] for event in sent] == ["ABORT", "START", "START", "COMPLETE", "COMPLETE"]
+
+
+def test_the_layer_s_account_of_its_rows_is_a_dataset_with_its_verdicts(this_run: run.Run, tmp_path: Path) -> None:
+    lineage = Lineage(this_run, "silver", tmp_path)
+    lineage.start()
+    lineage.complete(MANIFEST | {"ledger": "fff", "contracts": [VERDICT | {"dataset": "silver/ledger", "column": ""}]})
+    ledger = _events(this_run)[-1]["outputs"][-1]
+    assert ledger["name"] == str(tmp_path / "data/silver/ledger.json")
+    assert ledger["facets"]["version"]["datasetVersion"] == "fff"
+    assert len(ledger["facets"]["dataQualityAssertions"]["assertions"]) == 1
+
+
 def test_every_event_leads_to_the_run_s_trace(this_run: run.Run, tmp_path: Path) -> None:
     _tell(this_run, tmp_path)
-    run_ended(this_run, "ran")
+    run_ended(this_run, "succeeded")
     for event in _all_events(this_run):
         tags = {tag["key"]: tag["value"] for tag in event["run"]["facets"]["tags"]["tags"]}
         assert tags["trace_id"] == this_run.trace_id == this_run.id.replace("-", "")
