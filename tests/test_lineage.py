@@ -188,6 +188,15 @@ def test_the_end_of_an_earlier_run_is_delivered_with_the_events_of_the_next(
     assert [event["eventType"] for event in sent] == ["ABORT", "START", "START", "COMPLETE", "COMPLETE"]
 
 
+def test_a_verdict_on_a_model_is_named_by_it_and_claims_no_column(this_run: run.Run, tmp_path: Path) -> None:
+    lineage = Lineage(this_run, "silver", tmp_path)
+    lineage.complete(MANIFEST | {"contracts": [VERDICT | {"column": "ols_cluster", "expectation": "residuals"}]})
+    weekly = _events(this_run)[-1]["outputs"][0]
+    (assertion,) = weekly["facets"]["dataQualityAssertions"]["assertions"]
+    assert "column" not in assertion
+    assert assertion["name"] == "ols_cluster residuals"
+
+
 def test_the_layer_s_account_of_its_rows_is_a_dataset_with_its_verdicts(this_run: run.Run, tmp_path: Path) -> None:
     lineage = Lineage(this_run, "silver", tmp_path)
     lineage.start()
