@@ -18,6 +18,7 @@ from openlineage.client.transport.transport import Transport
 
 from potato import run as runs
 from potato import spool
+from potato.allowance import Allowance
 from potato.errors import PotatoError
 
 REQUEST_SECONDS = 0.8
@@ -35,23 +36,9 @@ _logger = logging.getLogger("potato.lineage")
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
-class Allowance:
-    """What a run may still wait for the backend. Its stages are processes of their own, so a file adds up the waits."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / ".waited"
-
-    def left(self) -> float:
-        """Return the seconds that are left, not below 0."""
-        spent = 0.0
-        with contextlib.suppress(OSError, ValueError):
-            spent = sum(map(float, self._path.read_text(encoding="utf-8").split()))
-        return max(RUN_SECONDS - spent, 0.0)
-
-    def spend(self, seconds: float) -> None:
-        """Note a wait."""
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{seconds:.3f}\n")
+def allowance(folder: Path) -> Allowance:
+    """Return what the run with this folder may still wait for the backend."""
+    return Allowance(folder / ".waited-lineage", RUN_SECONDS)
 
 
 class Backend:
@@ -67,7 +54,7 @@ class Backend:
     """
 
     def __init__(self, run: runs.Run) -> None:
-        self._folder, self._allowance = run.folder, Allowance(run.folder)
+        self._folder, self._allowance = run.folder, allowance(run.folder)
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._failed = False
@@ -116,8 +103,8 @@ class Backend:
             self.deliver()
         if self._thread is None:
             return
-        self._thread.join(left)
-        self._allowance.spend(time.monotonic() - started)
+        with self._allowance.spent():
+            self._thread.join(left)
         if self._thread.is_alive():
             self._warn(TimeoutError(f"no answer within {left:.1f} seconds"))
         elif last and not self._failed and spool.waiting(self._folder):

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from potato import lake
+from potato import lake, redaction
 from potato.errors import PotatoError
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def run(stage: Annotated[str, typer.Argument(help="simulate, bronze, silver, gol
     """Run one stage of the pipeline. `dvc repro` calls this for each stage that has to run."""
     from potato.stage import Stage
 
-    Stage(stage, lake.root(), lambda line: console.print(f"  {line}", markup=False, soft_wrap=True)).execute()
+    def say(line: str) -> None:
+        console.print(f"  {redaction.redact(line)}", markup=False, soft_wrap=True)
+
+    Stage(stage, lake.root(), say).execute()
 
 
 @app.command()
@@ -214,8 +217,8 @@ def doctor(
 
 def show(error: PotatoError) -> None:
     """Print an error as one screen: what, where, expected, found, nearest, next."""
-    body = Text(error.what, style="bold")
-    for label, text in error.lines():
+    body = Text(redaction.redact(error.what), style="bold")
+    for label, text in redaction.clean(error.lines()):
         body.append(f"\n{label:<9} ", style="bold red" if label == "next" else "dim")
         body.append(text, style="default")
     cell = getattr(error, "cell", None)
@@ -262,7 +265,7 @@ def _unexpected(error: Exception) -> PotatoError:
     with contextlib.suppress(OSError, PotatoError):
         path = lake.root() / "runs" / "traceback.txt"
         path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.write_text(redaction.redact("".join(traceback.format_exception(error))), encoding="utf-8")
         told.hint = "the traceback is in runs/traceback.txt; if files and permissions are in order, please report it"
     return told
 

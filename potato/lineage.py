@@ -9,7 +9,7 @@ import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from openlineage.client import event_v2 as openlineage
@@ -18,6 +18,7 @@ from openlineage.client.uuid import generate_new_uuid
 
 from potato import backend, facets, naming
 from potato import run as runs
+from potato.ending import Outcome
 from potato.facets import PIPELINE_JOB, Manifest
 from potato.manifest import LEDGERS
 
@@ -32,8 +33,6 @@ _STATES = {
     "failed": openlineage.RunState.FAIL,
     "aborted": openlineage.RunState.ABORT,
 }
-
-Outcome = Literal["succeeded", "failed", "aborted"]
 
 
 class Lineage:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from potato import dictionary, drawing, provenance
+from potato import dictionary, drawing, provenance, waterfall
 from potato.columns import INDIRECT
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
 
@@ -46,6 +46,7 @@ def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
     """Return the Markdown of the generated parts by name."""
     return {
         "stages": stages(run),
+        "waterfall": waterfall_of(run, manifests),
         "environment": environment(run),
         "contracts": contracts(manifests),
         "lineage-graph": lineage_graph(manifests),
@@ -75,6 +76,21 @@ def stages(run: Mapping[str, Any]) -> str:
         html_table(header, rows, "Stages of this run"),
         "The stages behind this report. A cached stage had nothing new to do: the run named made its output.",
     )
+
+
+def waterfall_of(run: Mapping[str, Any], manifests: Manifests) -> str:
+    """Return the numbered waterfall of the stages, with the code, queries, contracts and log lines of their cells."""
+    caption = (
+        "What ran, one after the other. A stage's bar shows when it ran within the run, a cell's when within its"
+        " stage, and so on. Open a cell for its code, queries, contracts, model fits and log lines."
+    )
+    picture = waterfall.draw(run.get("timeline", ()), datasets(manifests))
+    return f"::: {{#fig-waterfall}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
+
+
+def datasets(manifests: Manifests) -> list[str]:
+    """Return the names of all datasets that the stages wrote."""
+    return [name for manifest in manifests.values() for name in manifest["outputs"]]
 
 
 def environment(run: Mapping[str, Any]) -> str:

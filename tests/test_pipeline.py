@@ -14,12 +14,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from potato import lake, results
+from potato import lake, measures, results
 
 from . import openlineage_checks, openlineage_graph
 from .conftest import SHARED, copy_project
-from .receivers import receiver
+from .receivers import Receiver, receiver
 
 STAGES = ["simulate", "bronze", "silver", "gold", "report"]
 
@@ -54,25 +57,29 @@ def fingerprints(project: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
-    """A project in which the demo study has run, and the lineage events that a backend got from the run."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Receiver]:
+    """A project in which the demo study has run, and what a collector and a lineage backend got of it."""
     project = copy_project(tmp_path_factory.mktemp("demo"))
     with receiver() as server:
-        to_server = {"OPENLINEAGE_URL": server.url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        assert repro(project, **to_server) == STAGES
-        replayed = typed(project, "potato", "lineage", "replay", **to_server)
+        more = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url, "OPENLINEAGE_URL": server.url}
+        more |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        assert repro(project, **more) == STAGES
+        # On a busy machine a run may have ended before the backend had everything.
+        replayed = typed(project, "potato", "lineage", "replay", **more)
         assert replayed.returncode == 0, replayed.stderr
-    return project, [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    return project, server
 
 
 @pytest.fixture(scope="module")
-def demo(first_run: tuple[Path, list[dict[str, Any]]]) -> Path:
-    return first_run[0]
+def demo(told: tuple[Path, Receiver]) -> Path:
+    """A project in which the demo study has run."""
+    return told[0]
 
 
 @pytest.fixture(scope="module")
-def sent(first_run: tuple[Path, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    return first_run[1]
+def sent(told: tuple[Path, Receiver]) -> list[dict[str, Any]]:
+    """The lineage events that a backend got of that run."""
+    return [json.loads(body) for body in told[1].bodies("/api/v1/lineage")]
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -157,6 +164,78 @@ def test_the_schemas_accept_every_lineage_event_of_a_run(
     if check is openlineage_checks.by_schemas and not openlineage_checks.SPEC:
         pytest.skip("OPENLINEAGE_SPEC names no folder with the official schemas")
     assert [wrong for event in sent for wrong in check(event)] == []
+
+
+def test_a_collector_gets_one_trace_in_which_every_parent_is_known(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    sent = [span for body in bodies for r in body.resource_spans for s in r.scope_spans for span in s.spans]
+    assert {span.trace_id.hex() for span in sent} == {lines(demo / "runs/index.jsonl")[0]["run_id"].replace("-", "")}
+    known = {span.span_id: span for span in sent}
+    assert len(known) == len(sent)
+    (root,) = [span for span in sent if span.parent_span_id not in known]
+    assert (root.name, root.parent_span_id) == ("dvc repro", b"")
+    above = {span.name: known[span.parent_span_id].name for span in sent if span is not root}
+    assert {above[f"stage {stage}"] for stage in STAGES} == {"dvc repro"}
+    assert above["Compute the features"] == "stage silver"
+    assert above["CREATE TABLE weekly_features"] == "Compute the features"
+    assert above["contract silver/weekly_features"] == above["contract bronze/weight"] == "Check the contract"
+    assert above["fit mixed_effects"] == "Train the models"
+    for span in sent:
+        around = known.get(span.parent_span_id, span)
+        assert around.start_time_unix_nano <= span.start_time_unix_nano
+        assert span.end_time_unix_nano <= around.end_time_unix_nano, span.name
+    written = {span["span_id"] for path in (demo / "runs").glob("*/traces.jsonl") for span in lines(path)}
+    assert {span.span_id.hex() for span in sent} <= written, "the files hold at least what was sent"
+
+
+def test_a_collector_gets_every_metric_of_the_table(told: tuple[Path, Receiver]) -> None:
+    bodies = map(ExportMetricsServiceRequest.FromString, told[1].bodies("/v1/metrics"))
+    sent = [metric for b in bodies for r in b.resource_metrics for s in r.scope_metrics for metric in s.metrics]
+    # A first run has nothing to compare its data with.
+    expected = {metric.name: metric for metric in measures.METRICS if not metric.name.startswith("potato.drift")}
+    assert {metric.name for metric in sent} == expected.keys()
+    for metric in sent:
+        kind = {"sum": "counter"}.get(str(metric.WhichOneof("data")), metric.WhichOneof("data"))
+        about = expected[metric.name]
+        assert (metric.unit, kind) == (about.unit, about.kind)
+        for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
+            assert {attribute.key for attribute in point.attributes} == set(about.attributes)
+
+
+def test_a_collector_gets_every_log_line_with_its_span(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportLogsServiceRequest.FromString, collector.bodies("/v1/logs"))
+    sent = [record for b in bodies for r in b.resource_logs for s in r.scope_logs for record in s.log_records]
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    written = lines(demo / "runs" / run_id / "logs.jsonl")
+    assert [record.body.string_value for record in sent] == [line["event"] for line in written]
+    spans = {span["span_id"] for span in lines(demo / "runs" / run_id / "traces.jsonl")}
+    assert {record.span_id.hex() for record in sent} <= spans
+
+
+@pytest.mark.parametrize(
+    ("page", "dataset", "inside"),
+    [
+        ("models", "gold/models/coefficients", ["pipeline.train_models()", "fit mixed_effects", "came to rest"]),
+        ("trajectories", "silver/subject_trajectories", ["engineer_features()", "INSERT INTO", "Compute the features"]),
+    ],
+)
+def test_two_clicks_lead_from_a_number_to_cell_query_and_log(
+    demo: Path, page: str, dataset: str, inside: list[str]
+) -> None:
+    shown = BeautifulSoup((demo / f"_site/{page}.html").read_text(), "html.parser")
+    lines_ = [line for line in shown.select(".source") if dataset in line.text]
+    (target,) = {a["href"] for line in lines_ for a in line.select("a") if a.text == "this cell"}
+    assert str(target).startswith("run.html#")
+    told_there = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser")
+    place = told_there.find(id=str(target).partition("#")[2])
+    assert place is not None
+    cell = place.find_next("details")
+    assert cell is not None
+    assert "open" in cell.find_parent("details").attrs, "the second click opens the cell itself"
+    assert all(text in cell.get_text() for text in inside)
+    assert cell.select(".log"), "what the cell logged"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -408,6 +408,7 @@ def test_a_figure_has_its_words_and_says_where_it_comes_from(built: Path) -> Non
     assert FINGERPRINT[:10] in source.text
     assert "commit 0123456789" in source.text
     links = {"figures/forest.svg", "figures/forest.png", "lineage.html#of-silver-subject-trajectories"}
+    links.add("run.html#made-silver-subject-trajectories")
     assert {link["href"] for link in source.select("a")} == links
 
 
