@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
-
-RUN_SECONDS = 1.8
-"""What a run may wait for one backend, over all of its stages."""
 
 
 class Allowance:
@@ -14,21 +13,26 @@ class Allowance:
 
     Parameters
     ----------
-    folder : the run's.
-    backend : a name for the backend; each has an allowance of its own, so that a dead one costs no other its time.
+    path : file in the run's folder, one line a wait.
+    seconds : what the run has in all.
     """
 
-    def __init__(self, folder: Path, backend: str) -> None:
-        self._path = folder / f".waited-{backend}"
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path, self._seconds = path, seconds
 
     def left(self) -> float:
         """Return the seconds that are left, not below 0."""
         spent = 0.0
         with contextlib.suppress(OSError, ValueError):
             spent = sum(map(float, self._path.read_text(encoding="utf-8").split()))
-        return max(RUN_SECONDS - spent, 0.0)
+        return max(self._seconds - spent, 0.0)
 
-    def spend(self, seconds: float) -> None:
-        """Note a wait."""
-        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{seconds:.3f}\n")
+    @contextlib.contextmanager
+    def spent(self) -> Iterator[None]:
+        """Note how long the block takes."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
+                stream.write(f"{time.monotonic() - started:.3f}\n")

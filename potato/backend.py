@@ -23,6 +23,8 @@ from potato.errors import PotatoError
 
 REQUEST_SECONDS = 0.8
 """Time for one request of a run. None is repeated: what did not arrive is sent again by the next stage or run."""
+RUN_SECONDS = 1.8
+"""What a run may wait for the backend in all, over all of its stages."""
 REPLAY_SECONDS = 5.0
 """Time for one request of a replay, for which a person waits."""
 
@@ -34,6 +36,11 @@ _logger = logging.getLogger("potato.lineage")
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
+def allowance(folder: Path) -> Allowance:
+    """Return what the run with this folder may still wait for the backend."""
+    return Allowance(folder / ".waited-lineage", RUN_SECONDS)
+
+
 class Backend:
     """Keeps a run's events and sends them, without ever raising: one warning says that something did not arrive.
 
@@ -41,13 +48,13 @@ class Backend:
     spool as well, and leaves it when the backend has answered. A thread empties the spools of all runs, oldest
     first, while the stage does its own work, so that a dead backend costs the stage nothing. Only `close` waits.
 
-    A request is started only while the run can afford to wait for its answer: no run waits longer than its allowance in
+    A request is started only while the run can afford to wait for its answer: no run waits longer than RUN_SECONDS in
     all, and no answer that comes within REQUEST_SECONDS is missed, so that no event is sent twice for want of
     patience. What is left waits for the next stage, the next run, or `potato lineage replay`.
     """
 
     def __init__(self, run: runs.Run) -> None:
-        self._folder, self._allowance = run.folder, Allowance(run.folder, "lineage")
+        self._folder, self._allowance = run.folder, allowance(run.folder)
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._failed = False
@@ -96,8 +103,8 @@ class Backend:
             self.deliver()
         if self._thread is None:
             return
-        self._thread.join(left)
-        self._allowance.spend(time.monotonic() - started)
+        with self._allowance.spent():
+            self._thread.join(left)
         if self._thread.is_alive():
             self._warn(TimeoutError(f"no answer within {left:.1f} seconds"))
         elif last and not self._failed and spool.waiting(self._folder):

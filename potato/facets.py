@@ -57,7 +57,7 @@ def tests(manifest: Manifest) -> RunFacets:
     """Return the verdicts as the run's tests, where those of a stage that published nothing belong."""
     found = [
         facets.test_run.TestExecution(
-            name=" ".join(filter(None, (verdict["dataset"], verdict["column"], verdict["expectation"]))),
+            name=_test(verdict["dataset"], verdict["column"], verdict["expectation"]),
             status="pass" if verdict["success"] else "fail",
             severity=_severity(verdict),
             type=verdict["expectation"],
@@ -70,12 +70,14 @@ def tests(manifest: Manifest) -> RunFacets:
 
 
 def assertions(manifest: Manifest, dataset: str) -> DatasetFacets:
-    """Return the verdicts of one dataset."""
+    """Return the verdicts of one dataset. The gate's are about models and terms, which are no columns of it."""
+    columns = {field["name"] for field in manifest["outputs"].get(dataset, {}).get("schema", ())}
     found = [
         facets.data_quality_assertions_dataset.Assertion(
             assertion=verdict["expectation"],
+            name=_test(verdict["column"], verdict["expectation"]),
             success=verdict["success"],
-            column=verdict["column"] or None,
+            column=verdict["column"] if verdict["column"] in columns else None,
             severity=_severity(verdict),
             description=verdict["sentence"],
             actual=str(verdict["observed"]),
@@ -146,6 +148,10 @@ def rows(number: int) -> dict[str, facets.OutputDatasetFacet]:
 def _transformation(source: Mapping[str, str]) -> facets.column_lineage_dataset.Transformation:
     kind = "INDIRECT" if source.get("kind") == INDIRECT else "DIRECT"
     return facets.column_lineage_dataset.Transformation(type=kind)
+
+
+def _test(*parts: str) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _severity(verdict: Mapping[str, Any]) -> str:

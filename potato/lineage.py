@@ -20,12 +20,14 @@ from potato import backend, facets, naming
 from potato import run as runs
 from potato.ending import Outcome
 from potato.facets import PIPELINE_JOB, Manifest
+from potato.manifest import LEDGERS
 
 ENGINES = {"duckdb": "duckdb", "spark": "pyspark"}
 """Processing engine: the package that has its version."""
 
 _SOURCES = {"simulate": "potato/simulate.py", "report": "reports"}
-_OUTSIDE_DATA = {"site": "_site"}
+_ELSEWHERE = {"site": "_site"} | {f"{stage}/ledger": path for stage, path in LEDGERS.items()}
+"""Dataset: its path, where that is not data/DATASET."""
 _STATES = {
     "succeeded": openlineage.RunState.COMPLETE,
     "failed": openlineage.RunState.FAIL,
@@ -73,6 +75,8 @@ class Lineage:
         traced: Mapping[str, Any] = manifest["column_lineage"]
         outputs = [self._output(name, entry, manifest) for name, entry in manifest["outputs"].items()]
         outputs += [self._traced(name, traced[name]) for name in traced if name not in manifest["outputs"]]
+        if "ledger" in manifest:
+            outputs.append(self._ledger(manifest))
         self._tell(
             openlineage.RunState.COMPLETE,
             inputs=[self._input(name, version, _raw_fields(name, traced)) for name, version in versions.items()],
@@ -130,7 +134,7 @@ class Lineage:
         }
 
     def _name(self, dataset: str) -> facets.Location:
-        return naming.dataset(self.root, _OUTSIDE_DATA.get(dataset, f"data/{dataset}"))
+        return naming.dataset(self.root, _ELSEWHERE.get(dataset, f"data/{dataset}"))
 
     def _input(
         self, name: str, version: str | None = None, fields: Sequence[Mapping[str, str]] = ()
@@ -149,12 +153,18 @@ class Lineage:
         described = facets.source(self.root) | facets.schema(fields) | self._columns(columns)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
+    def _ledger(self, manifest: Manifest) -> openlineage.OutputDataset:
+        """Return the layer's account of its rows, which the next stage and some contracts read."""
+        name = f"{self.stage}/ledger"
+        described = facets.source(self.root) | facets.version(manifest["ledger"]) | facets.assertions(manifest, name)
+        return openlineage.OutputDataset(*self._name(name), facets=described)
+
     def _columns(self, derived: Mapping[str, Sequence[Mapping[str, str]]]) -> facets.DatasetFacets:
         datasets = {source["dataset"] for sources in derived.values() for source in sources}
         return facets.column_lineage(derived, {name: self._name(name) for name in datasets})
 
 
-def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None) -> None:
+def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None, *, wait: bool = True) -> None:
     """Tell that the pipeline's run is over, and wait, within bounds, for the backend to take what is left.
 
     Parameters
@@ -162,10 +172,12 @@ def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None) -> None
     run : the run, of this process or an earlier one.
     outcome : succeeded, failed, or aborted by a person or a signal.
     error : what ended it, in a sentence.
+    wait : false for an earlier run, whose end is told by this one: what this one delivers includes it.
     """
     teller = _Teller(run, run.folder.parents[1])
     teller.tell(_STATES[outcome], run.id, PIPELINE_JOB, facets.error(error) if error else {})
-    teller.backend.close(last=True)
+    if wait:
+        teller.backend.close(last=True)
 
 
 class _Teller:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
-from potato.allowance import RUN_SECONDS, Allowance
+from potato.allowance import Allowance
 from potato.measures import Metric
 
 REQUEST_SECONDS = 0.8
@@ -25,6 +25,8 @@ OTEL_EXPORTER_OTLP_TIMEOUT is not used: the specification counts it in milliseco
 seconds, so that a valid value can mean hours of waiting for a dead collector."""
 STAGE_SECONDS = 1.0
 """Time for everything that a stage sends: the signals go side by side, and what is not through by then is given up."""
+RUN_SECONDS = 1.8
+"""What a run may wait for its collector in all, over all of its stages."""
 
 _LEAST_SECONDS = 0.1
 _WRITES = {"counter": "add", "gauge": "set", "histogram": "record"}
@@ -62,7 +64,7 @@ class Sender:
 
     def __init__(self, resource: Resource, run_resource: Resource, folder: Path) -> None:
         self.endpoints = endpoints()
-        self._allowance = Allowance(folder, "otlp")
+        self._allowance = Allowance(folder / ".waited-otlp", RUN_SECONDS)
         self._spans: list[ReadableSpan] = []
         self._totals = folder.parent / "totals.json"
         self._reader: Any = None
@@ -144,8 +146,7 @@ class Sender:
             self._warn(f"this run has waited {RUN_SECONDS - self._allowance.left():.1f} seconds for it already")
             return
         refused: list[str] = []
-        started = time.monotonic()
-        with _errors_of_the_sdk() as errors:
+        with _errors_of_the_sdk() as errors, self._allowance.spent():
             # Daemon threads: a request that outlives the deadline must not keep the process alive.
             threads = {
                 signal: threading.Thread(
@@ -153,13 +154,12 @@ class Sender:
                 )
                 for signal, job in jobs.items()
             }
-            deadline = started + left
+            deadline = time.monotonic() + left
             for thread in threads.values():
                 thread.start()
             for thread in threads.values():
                 thread.join(max(deadline - time.monotonic(), 0))
             late = [signal for signal, thread in threads.items() if thread.is_alive()]
-        self._allowance.spend(time.monotonic() - started)
         if errors:
             self._warn(errors[0])
         elif late or refused:

@@ -47,12 +47,12 @@ def waiting(folder: Path) -> list[Event]:
 
 
 def folders(runs_folder: Path) -> list[Path]:
-    """Return the folders of the runs with events that wait; the run whose first event is oldest comes first."""
+    """Return the folders of the runs with events that wait, the run that started first before the others."""
     found = []
     for path in runs_folder.glob(f"*/{_WAITING}"):
         # runs/latest is a link to one of the others.
         if not path.parents[1].is_symlink() and (events := _read(path)):
-            found.append((str(events[0].get("eventTime", "")), path.parents[1]))
+            found.append((_started(path.parents[1]) or str(events[0].get("eventTime", "")), path.parents[1]))
     return [folder for _, folder in sorted(found)]
 
 
@@ -91,6 +91,12 @@ def deliver(
                         told.delivered += 1
                     _remove_first(folder)
     return told
+
+
+def _started(folder: Path) -> str:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((folder / "run.json").read_text(encoding="utf-8"))["started"])
+    return ""
 
 
 def _read(path: Path) -> list[Event]:

@@ -129,7 +129,8 @@ class Stage:
         if ending.take(over):
             moment = None if over.id == self.run.id else ending.last_sign(over)
             telemetry.ends_run(over, state, outcome, moment)
-            run_ended(over, outcome, _sentence(error) if error else None)
+            own = over.id == self.run.id
+            run_ended(over, outcome, _sentence(error) if error else None, wait=own)
 
     def _show(self, entry: Mapping[str, Any]) -> None:
         if line := screen.line(entry):

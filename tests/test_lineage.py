@@ -15,7 +15,7 @@ from potato.errors import PotatoError
 from potato.lineage import Lineage, run_ended
 
 from . import openlineage_checks
-from .receivers import clean_environment
+from .receivers import clean_environment, receiver
 
 VERDICT = {
     "dataset": "silver/weekly_features",
@@ -170,6 +170,41 @@ def test_a_run_that_did_not_end_well_says_why(
     (event,) = _all_events(this_run)
     assert event["eventType"] == state
     assert event["run"]["facets"]["errorMessage"]["message"] == "The silver contract is broken."
+
+
+def test_the_end_of_an_earlier_run_is_delivered_with_the_events_of_the_next(
+    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
+    following = run.current(tmp_path)
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        run_ended(this_run, "aborted", wait=False)
+        assert server.requests == []
+        _tell(following, tmp_path)
+        run_ended(following, "succeeded")
+    sent = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    assert sent[0]["run"]["runId"] == this_run.id
+    assert [event["eventType"] for event in sent] == ["ABORT", "START", "START", "COMPLETE", "COMPLETE"]
+
+
+def test_a_verdict_on_a_model_is_named_by_it_and_claims_no_column(this_run: run.Run, tmp_path: Path) -> None:
+    lineage = Lineage(this_run, "silver", tmp_path)
+    lineage.complete(MANIFEST | {"contracts": [VERDICT | {"column": "ols_cluster", "expectation": "residuals"}]})
+    weekly = _events(this_run)[-1]["outputs"][0]
+    (assertion,) = weekly["facets"]["dataQualityAssertions"]["assertions"]
+    assert "column" not in assertion
+    assert assertion["name"] == "ols_cluster residuals"
+
+
+def test_the_layer_s_account_of_its_rows_is_a_dataset_with_its_verdicts(this_run: run.Run, tmp_path: Path) -> None:
+    lineage = Lineage(this_run, "silver", tmp_path)
+    lineage.start()
+    lineage.complete(MANIFEST | {"ledger": "fff", "contracts": [VERDICT | {"dataset": "silver/ledger", "column": ""}]})
+    ledger = _events(this_run)[-1]["outputs"][-1]
+    assert ledger["name"] == str(tmp_path / "data/silver/ledger.json")
+    assert ledger["facets"]["version"]["datasetVersion"] == "fff"
+    assert len(ledger["facets"]["dataQualityAssertions"]["assertions"]) == 1
 
 
 def test_every_event_leads_to_the_run_s_trace(this_run: run.Run, tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def test_the_oldest_run_is_delivered_first_and_each_run_in_its_order(tmp_path: P
     assert list((tmp_path / "runs").glob("*/spool")) == []
 
 
+def test_a_run_that_started_earlier_goes_first_whatever_it_told_last(tmp_path: Path) -> None:
+    for name, started, told in (("a", "2", "5"), ("b", "1", "9")):
+        folder = _run(tmp_path, name, told)
+        (folder / "run.json").write_text(json.dumps({"started": started}))
+    assert [folder.name for folder in spool.folders(tmp_path / "runs")] == ["b", "a"]
+
+
 def test_what_was_delivered_before_a_failure_is_not_sent_again(tmp_path: Path) -> None:
     folder = _run(tmp_path, "a", "01", "02", "03")
     sent: list[dict[str, Any]] = []

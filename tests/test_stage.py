@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from potato import lake
+from potato import lake, spool
+from potato.backend import REQUEST_SECONDS
 from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.stage import Stage
+
+from .receivers import DEAD, Receiver, clean_environment, dead_backend, receiver
 
 Study = Callable[..., str]
 ROWS = "who,date,weight\na,2022-05-01,80.5\na,2022-05-02,80.1\n"
@@ -184,3 +188,27 @@ def test_silver_is_compared_with_the_last_accepted_data_of_the_same_study(
         found.append(lake.read_json(small / "runs/latest/contracts/drift.json"))
     assert [drift["status"] for drift in found] == ["first", "unchanged", "compared"]
     assert found[-1]["rows"]["kept"] == [2, 3]
+
+
+@pytest.mark.parametrize("kind", ["hang", "slow", "http://"])
+def test_a_lineage_backend_that_fails_stops_no_stage_and_loses_no_event(
+    small: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    clean_environment(monkeypatch)
+    monkeypatch.setenv("POTATO_ROOT", str(small))
+    with contextlib.ExitStack() as stack:
+        if kind == "slow":
+            server = stack.enter_context(receiver(delay=REQUEST_SECONDS * 0.7))
+        else:
+            server = Receiver(stack.enter_context(dead_backend(kind)) if kind in DEAD else kind)
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        run(small, "bronze")
+        taken = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    assert (small / "data/bronze/manifest.json").is_file()
+    folder = (small / "runs/latest").resolve()
+    written = [event["eventType"] for event in map(json.loads, (folder / "lineage.jsonl").read_text().splitlines())]
+    assert written == ["START", "START", "COMPLETE", "COMPLETE"]
+    waiting = spool.waiting(folder)
+    assert [event["eventType"] for event in [*taken, *waiting]] == written
+    waits = folder / ".waited-lineage"
+    assert not waits.is_file() or sum(map(float, waits.read_text().split())) <= 2
