@@ -70,11 +70,11 @@ def _added(metric: Metric, state: State) -> Metric:
     for point in metric.data.data_points:
         key = json.dumps([metric.name, sorted((point.attributes or {}).items())])
         before = state.get(key)
-        if isinstance(point, HistogramDataPoint):
-            points.append(_histogram(point, before))
-        else:
-            points.append(_number(point, before))
-        state[key] = _kept(points[-1])
+        # What somebody else wrote into the file is no reason to count nothing.
+        with suppress(KeyError, TypeError):
+            point = _histogram(point, before) if isinstance(point, HistogramDataPoint) else _number(point, before)
+        points.append(point)
+        state[key] = _kept(point)
     data: Any = metric.data
     return dataclasses.replace(metric, data=dataclasses.replace(data, data_points=points))
 

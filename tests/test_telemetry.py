@@ -401,7 +401,10 @@ def test_with_delta_a_push_holds_only_what_is_new(this_run: run.Run, monkeypatch
     assert counted.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 1}'])
+_KEY = json.dumps(["potato.run.outcomes", [["outcome", "succeeded"], ["study", "demo"]]])
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({_KEY: 1}), json.dumps({_KEY: {"value": "x"}})])
 def test_a_broken_file_of_totals_costs_the_totals_only(
     this_run: run.Run, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
