@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup
+.PHONY: help run test check bench calibration clean lock setup obs.up obs.down lineage.up lineage.down
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +38,18 @@ TRIALS ?= 200
 
 calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
 	@python -m benchmarks.calibration --trials $(TRIALS)
+
+obs.up: ## start the collector, Prometheus, Alertmanager, Loki, Jaeger and Grafana (needs Docker; ops/README.md)
+	@sh ops/stack.sh up observability
+
+obs.down: ## end them; what they stored stays
+	@sh ops/stack.sh down observability
+
+lineage.up: ## start Marquez and its page (needs Docker)
+	@sh ops/stack.sh up lineage
+
+lineage.down: ## end them; what they stored stays
+	@sh ops/stack.sh down lineage
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
