@@ -29,6 +29,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@ruff format --check --quiet || { echo "type: $(BIN)/ruff format"; exit 1; }
 	@mypy
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
+	@python ops/dashboard.py --check
 	@echo "check: all good"
 
 bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports

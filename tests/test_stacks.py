@@ -133,7 +133,7 @@ def test_each_address_names_a_service_of_the_stack_and_a_port_where_it_listens()
     files = ["collector.yaml", "prometheus/prometheus.yaml", "grafana/provisioning/datasources/datasources.yaml"]
     addresses = [text for name in files for text in _strings(_read(name))]
     asked = re.findall(r"(\w+):(\d+)(?=/|$|\s)", "\n".join(addresses), re.MULTILINE)
-    inside = [(host, port) for host, port in asked if host not in ("localhost",) and not host.isdigit()]
+    inside = [(host, port) for host, port in asked if host != "localhost" and not host.isdigit()]
     assert {host for host, _ in inside} == {"collector", "loki", "jaeger", "prometheus", "alertmanager"}
     for host, port in inside:
         assert port in listens[host], f"{host}:{port}"
@@ -149,6 +149,10 @@ def test_grafana_s_links_lead_to_stores_that_there_are() -> None:
     (to_trace,) = sources["loki"]["jsonData"]["derivedFields"]
     assert to_trace["datasourceUid"] in sources
     assert to_trace["matcherRegex"] == "trace_id"
+    (to_trace,) = sources["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    assert to_trace["datasourceUid"] in sources
+    assert _read("collector.yaml")["exporters"]["prometheus"]["enable_open_metrics"] is True
+    assert "--enable-feature=exemplar-storage" in _services()["prometheus"]["command"]
     for link in ("tracesToLogsV2", "tracesToMetrics"):
         assert sources["jaeger"]["jsonData"][link]["datasourceUid"] in sources
 
