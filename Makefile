@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup obs.up obs.down lineage.up lineage.down
+.PHONY: help run test check bench calibration clean lock setup diagram mermaid obs.up obs.down lineage.up lineage.down
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@mypy
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@python ops/dashboard.py --check
+	@python ops/diagram.py --check
 	@echo "check: all good"
 
 bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports
@@ -39,6 +40,9 @@ TRIALS ?= 200
 
 calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
 	@python -m benchmarks.calibration --trials $(TRIALS)
+
+diagram: setup mermaid ## draw ops/system-diagram.png (needs npm and Chromium)
+	@python ops/diagram.py
 
 obs.up: ## start the collector, Prometheus, Alertmanager, Loki, Jaeger and Grafana (needs Docker; ops/README.md)
 	@sh ops/stack.sh up observability
@@ -71,3 +75,9 @@ $(STAMPS)/run: $(STAMPS)/venv requirements/run.lock pyproject.toml
 $(STAMPS)/dev: $(STAMPS)/run requirements/dev.lock
 	@sh requirements/setup.sh dev "$(PYTHON)" "$(VENV)"
 	@touch $@
+
+# Mermaid's command line would download a browser of its own; the system's does.
+mermaid: $(STAMPS)/mermaid/node_modules/.bin/mmdc
+
+$(STAMPS)/mermaid/node_modules/.bin/mmdc:
+	@PUPPETEER_SKIP_DOWNLOAD=1 npm install --silent --no-audit --no-fund --prefix $(STAMPS)/mermaid @mermaid-js/mermaid-cli@12.2.0

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
+
+from ops import diagram
 
 from .conftest import HERE
 
@@ -188,3 +191,32 @@ def test_where_docker_is_missing_make_says_so_in_two_lines(target: str, tmp_path
     assert done.returncode != 0
     assert "There is no docker here" in done.stderr
     assert "runs/latest/" in done.stderr
+
+
+def test_the_system_diagram_was_drawn_from_its_text_and_is_small() -> None:
+    assert diagram.is_in_step(diagram.SOURCE, diagram.PICTURE)
+    assert diagram.PICTURE.stat().st_size < 1_000_000
+
+
+def test_the_system_diagram_names_each_service_of_the_stacks() -> None:
+    text = diagram.SOURCE.read_text().lower()
+    names = {"database": "postgresql", "web": "marquez' page", "health": "collector"}
+    for name in _services():
+        assert names.get(name, name) in text, name
+
+
+@pytest.mark.skipif(
+    diagram.browser() is None or not diagram.MERMAID.exists(),
+    reason="Mermaid's command line or Chromium is not installed: apt-get install chromium, then make mermaid",
+)
+def test_mermaid_draws_the_system_diagram_again(tmp_path: Path) -> None:
+    diagram.draw(diagram.SOURCE, tmp_path / "again.png")
+    assert diagram.is_in_step(diagram.SOURCE, tmp_path / "again.png")
+    with Image.open(tmp_path / "again.png") as again, Image.open(diagram.PICTURE) as committed:
+        # Other fonts make other widths; the same boxes and arrows make about the same picture.
+        assert again.width == pytest.approx(committed.width, rel=0.25)
+        assert again.height == pytest.approx(committed.height, rel=0.25)
+    wrong = tmp_path / "wrong.mmd"
+    wrong.write_text("flowchart TB\n  a --> ")
+    with pytest.raises(SystemExit, match="could not draw"):
+        diagram.draw(wrong, tmp_path / "wrong.png")
