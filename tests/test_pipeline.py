@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from potato import lake, measures
 
-from . import prometheus
 from .conftest import SHARED, copy_project
 from .receivers import Receiver, receiver
 
@@ -211,40 +209,6 @@ def test_metrics_plots_and_the_graph_say_something(demo: Path) -> None:
     assert (demo / "dvc_plots/index.html").is_file()
 
 
-@pytest.fixture(scope="module")
-def twice(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the demo study's project after a second run, in which every stage was forced."""
-    project = Path(shutil.copytree(demo, tmp_path_factory.mktemp("twice") / "project", symlinks=True))
-    assert repro(project, "--force") == STAGES
-    return project
-
-
-def test_forcing_every_stage_gives_the_same_bytes(demo: Path, twice: Path) -> None:
-    assert fingerprints(twice) == fingerprints(demo)
-    assert executed(twice / "runs/latest") == executed(demo / "runs/latest")
-
-
-@pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
-def test_each_expression_of_the_dashboard_and_the_rules_returns_data_of_a_real_run(
-    twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    runs = list(dict.fromkeys(entry["run_id"] for entry in lines(twice / "runs/index.jsonl")))
-    assert len(runs) == 2
-    measured = [line for run in runs for line in lines(twice / "runs" / run / "metrics.jsonl")]
-    with prometheus.running(tmp_path, prometheus.exposition(measured)) as server:
-        for asked in (prometheus.panel_expressions(), prometheus.rule_expressions()):
-            answers = {(name, text): server.ask(text) for name, texts in asked.items() for text in texts}
-            assert len(answers) >= len(asked) > 5
-            assert [question for question, answer in answers.items() if not answer] == []
-            values = [float(series["value"][1]) for answer in answers.values() for series in answer]
-            assert all(map(math.isfinite, values))
-        (succeeded,) = server.ask("potato:run_outcomes:increase1d{outcome='succeeded'}")
-        assert float(succeeded["value"][1]) == 2
-        firing = server.ask('ALERTS{alertstate="firing"}')
-        assert [alert["metric"]["alertname"] for alert in firing] == []
-
-
 # The tests below change the project: each has a copy of its own.
 
 
@@ -252,6 +216,13 @@ def test_each_expression_of_the_dashboard_and_the_rules_returns_data_of_a_real_r
 def own(demo: Path, tmp_path: Path) -> Path:
     """A copy of the demo study's project as it stood after its run."""
     return Path(shutil.copytree(demo, tmp_path / "own", symlinks=True))
+
+
+def test_forcing_every_stage_gives_the_same_bytes(own: Path) -> None:
+    before, first = fingerprints(own), own / "runs" / lines(own / "runs/index.jsonl")[0]["run_id"]
+    assert repro(own, "--force") == STAGES
+    assert fingerprints(own) == before
+    assert executed(own / "runs/latest") == executed(first)
 
 
 def executed(run: Path) -> dict[str, bytes]:
