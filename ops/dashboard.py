@@ -182,6 +182,23 @@ def now(board: dashboard.Dashboard) -> None:
         ),
     ):
         board.with_panel(panel)
+    firing_by_name = 'count by (alertname) (ALERTS{alertstate="firing"}) or vector(0)'
+    share_of_day = f"min by (study) (potato:run_success:ratio1d{{{STUDY}}})"
+    for panel in (
+        lines(
+            "Success: share of a day",
+            "What the alert SuccessLow looks at. Promised: 95 %.",
+            units.PercentUnit,
+            ask(share_of_day, "{{study}}"),
+        ),
+        lines(
+            "Alerts",
+            "Which fired when; ops/runbook.md says what to do.",
+            units.Short,
+            ask(firing_by_name, "{{alertname}}"),
+        ),
+    ):
+        board.with_panel(panel)
 
 
 def pipeline(board: dashboard.Dashboard) -> None:

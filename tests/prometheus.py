@@ -207,3 +207,9 @@ def rule_expressions() -> dict[str, list[str]]:
             assert len(sides) == 2, rule["expr"]
             found[rule["alert"]] = [side for side in sides if re.search("[a-z]", side)]
     return found
+
+
+def runbook(language: str) -> list[str]:
+    """Return the runbook's lines in blocks of a language: promql, logql or sh."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", (HERE / "ops/runbook.md").read_text(), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]

@@ -73,7 +73,7 @@ def test_each_component_of_a_pipeline_is_defined_and_each_defined_one_is_used(na
     assert set(config["service"]["extensions"]) == set(config["extensions"])
 
 
-def test_counters_are_summed_up_after_what_tells_processes_apart_is_gone() -> None:
+def test_what_tells_processes_apart_is_gone_before_counters_are_summed_up() -> None:
     """The SDK gives each process a random id, and a stage is a process: no series would ever have a second point."""
     config = _read("collector.yaml")
     processors = config["service"]["pipelines"]["metrics"]["processors"]
