@@ -340,7 +340,10 @@ def build() -> str:
         board = board.link(dashboard.DashboardLink(title).url(url).target_blank(True))
     for part in (now, pipeline, quality, drift_and_models, freshness, logs_and_traces):
         part(board)
-    return json.dumps(board.build(), cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
+    built = board.build()
+    for identity, panel in enumerate(built.panels or [], start=1):
+        panel.id_val = identity
+    return json.dumps(built, cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
 
 
 def main() -> None:

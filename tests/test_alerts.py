@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from potato import measures
+from potato import measures, run
+from potato.telemetry import Telemetry
 
 from . import prometheus
 from .conftest import HERE
@@ -160,6 +163,7 @@ def test_the_committed_dashboard_is_what_the_code_makes() -> None:
 def test_the_dashboard_leads_from_metric_to_trace_to_log() -> None:
     board = json.loads((OPS / "grafana/dashboards/potato.json").read_text())
     panels = {panel["title"]: panel for panel in board["panels"]}
+    assert len({panel["id"] for panel in board["panels"]}) == len(panels) == len(board["panels"])
     slow = panels["Duration: 95th percentile of a day"]
     assert slow["targets"][0]["exemplar"] is True
     links = {link["title"].split(" ")[0]: link["url"] for link in slow["fieldConfig"]["defaults"]["links"]}
@@ -169,3 +173,48 @@ def test_the_dashboard_leads_from_metric_to_trace_to_log() -> None:
     sources = yaml.safe_load((OPS / "grafana/provisioning/datasources/datasources.yaml").read_text())["datasources"]
     used = {panel["datasource"]["uid"] for panel in panels.values() if "datasource" in panel}
     assert used == {source["uid"] for source in sources}
+
+
+def test_what_a_stage_sends_is_what_its_file_says_and_prometheus_would_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof in test_pipeline.py fills Prometheus from files; the collector fills it from what was sent."""
+    clean_environment(monkeypatch)
+    monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{collector.url}/v1/metrics")
+        current = run.current(tmp_path)
+        with Telemetry(current, "silver", "demo") as telemetry:
+            for metric in measures.METRICS:
+                around = set(metric.attributes) - {"study", "stage"}
+                telemetry.record(metric.name, 7.25, **dict.fromkeys(around, "some"))
+    lines = [json.loads(line) for line in (current.folder / "metrics.jsonl").read_text().splitlines()]
+    text = prometheus.exposition(lines)
+    sent = [
+        metric
+        for body in collector.bodies("/v1/metrics")
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    ]
+    assert {metric.name for metric in sent} == {metric.name for metric in measures.METRICS}
+    for metric in sent:
+        known = measures.find(metric.name)
+        name = measures.prometheus_name(known)
+        assert metric.unit == known.unit
+        assert metric.WhichOneof("data") == {"counter": "sum"}.get(known.kind, known.kind)
+        for point in getattr(metric, metric.WhichOneof("data")).data_points:
+            pairs = sorted((attribute.key, attribute.value.string_value) for attribute in point.attributes)
+            labels = ",".join(f'{key}="{value}"' for key, value in pairs)
+            if known.kind != "histogram":
+                # A counter that was never counted up is sent as zero, and is in no line of the file.
+                value = point.as_double or float(point.as_int)
+                assert not value or f"{name}{{{labels}}} {value}\n" in text
+                continue
+            assert f"{name}_sum{{{labels}}} {point.sum}\n" in text
+            below = 0
+            for bound, count in zip((*point.explicit_bounds, "+Inf"), point.bucket_counts, strict=True):
+                below += count
+                le = bound if bound == "+Inf" else f"{bound:g}"
+                assert f'{name}_bucket{{{labels},le="{le}"}} {float(below)}\n' in text
+            assert [exemplar.trace_id.hex() for exemplar in point.exemplars] == [current.trace_id]
