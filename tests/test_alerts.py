@@ -25,6 +25,7 @@ from .receivers import clean_environment, receiver
 
 OPS = HERE / "ops"
 RULES = OPS / "prometheus/rules.yaml"
+RULE_TESTS = sorted(OPS.glob("prometheus/*.test.yaml"))
 promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason=prometheus.WITHOUT)
 amtool = pytest.mark.skipif(
     shutil.which("amtool") is None,
@@ -50,11 +51,11 @@ def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
 
 @promtool
 def test_each_alert_fires_and_stays_silent_when_it_should() -> None:
-    _succeeds("promtool", "test", "rules", "rules.test.yaml")
+    _succeeds("promtool", "test", "rules", *RULE_TESTS)
 
 
 def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() -> None:
-    tests = yaml.safe_load((OPS / "prometheus/rules.test.yaml").read_text())["tests"]
+    tests = [test for path in RULE_TESTS for test in yaml.safe_load(path.read_text())["tests"]]
     cases = [case for test in tests for case in test["alert_rule_test"]]
     fires = {case["alertname"] for case in cases if case.get("exp_alerts")}
     silent = {case["alertname"] for case in cases if not case.get("exp_alerts")}
