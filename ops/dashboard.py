@@ -184,7 +184,7 @@ def now(board: dashboard.Dashboard) -> None:
         board.with_panel(panel)
     firing_by_name = 'count by (alertname) (ALERTS{alertstate="firing"}) or vector(0)'
     share_of_day = f"min by (study) (potato:run_success:ratio1d{{{STUDY}}})"
-    for panel in (
+    for line in (
         lines(
             "Success: share of a day",
             "What the alert SuccessLow looks at. Promised: 95 %.",
@@ -198,7 +198,7 @@ def now(board: dashboard.Dashboard) -> None:
             ask(firing_by_name, "{{alertname}}"),
         ),
     ):
-        board.with_panel(panel)
+        board.with_panel(line)
 
 
 def pipeline(board: dashboard.Dashboard) -> None:

@@ -45,9 +45,9 @@ def draw(source: Path, picture: Path) -> None:
         drawn, options = Path(folder, "drawn.png"), Path(folder, "puppeteer.json")
         # Chromium's sandbox needs rights that root and most containers don't have; it only sees our own file.
         options.write_text(json.dumps({"executablePath": program, "args": ["--no-sandbox"]}))
-        command = [MERMAID, "--quiet", "--puppeteerConfigFile", options, "--input", source, "--output", drawn]
+        files = ["--puppeteerConfigFile", str(options), "--input", str(source), "--output", str(drawn)]
         done = subprocess.run(
-            [*command, "--scale", "2", "--backgroundColor", "white"],
+            [str(MERMAID), "--quiet", *files, "--scale", "2", "--backgroundColor", "white"],
             env=os.environ | {"NO_COLOR": "1"},
             capture_output=True,
             text=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
 import shutil
 import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -14,6 +16,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -182,6 +185,53 @@ def alertmanager(folder: Path) -> Iterator[str]:
     with _started(folder, ALERTMANAGER, *options, "--cluster.listen-address="):
         wait_for(lambda: _get(f"http://{own}/api/v2/status")["versionInfo"] is not None)
         yield f"http://{own}"
+
+
+@dataclass
+class Mailbox:
+    """A mail server on loopback: what its clients said to prove who they are, and the letters that it took."""
+
+    address: str = ""
+    credentials: list[str] = field(default_factory=list)
+    letters: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def mailbox() -> Iterator[Mailbox]:
+    """Take letters over SMTP until the block ends."""
+    found = Mailbox()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.say("220 here")
+            for line in iter(self.hear, ""):
+                verb, _, rest = line.partition(" ")
+                if verb == "AUTH":
+                    found.credentials.append(base64.b64decode(rest.split()[-1]).decode())
+                if verb == "DATA":
+                    self.say("354 go on")
+                    found.letters.append("\n".join(iter(self.hear, ".")))
+                self.say(
+                    {"EHLO": "250-here\r\n250 AUTH PLAIN", "AUTH": "235 welcome", "QUIT": "221 bye"}.get(verb, "250 ok")
+                )
+                if verb == "QUIT":
+                    return
+
+        def hear(self) -> str:
+            return self.rfile.readline().decode().rstrip("\r\n")
+
+        def say(self, text: str) -> None:
+            self.wfile.write(f"{text}\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        found.address = f"127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield found
+        finally:
+            server.shutdown()
 
 
 def panel_expressions() -> dict[str, list[str]]:
