@@ -99,7 +99,7 @@ def post(url: str, document: object) -> None:
         pass
 
 
-def wait_for(ready: Callable[[], bool], *, seconds: float = 60) -> None:
+def wait_for(ready: Callable[[], bool], *, seconds: float = 120) -> None:
     """Ask until it is so; what can't be reached is not so yet."""
     over = time.monotonic() + seconds
     while time.monotonic() < over:
