@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup
+.PHONY: help run test check bench calibration clean lock setup diagram mermaid obs.up obs.down lineage.up lineage.down
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,8 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@ruff format --check --quiet || { echo "type: $(BIN)/ruff format"; exit 1; }
 	@mypy
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
+	@python ops/dashboard.py --check
+	@python ops/diagram.py --check
 	@echo "check: all good"
 
 bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports
@@ -38,6 +40,21 @@ TRIALS ?= 200
 
 calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
 	@python -m benchmarks.calibration --trials $(TRIALS)
+
+diagram: setup mermaid ## draw ops/system-diagram.png (needs npm and Chromium)
+	@python ops/diagram.py
+
+obs.up: ## start the collector, Prometheus, Alertmanager, Loki, Jaeger and Grafana (needs Docker; ops/README.md)
+	@sh ops/stack.sh up observability
+
+obs.down: ## end them; what they stored stays
+	@sh ops/stack.sh down observability
+
+lineage.up: ## start Marquez and its page (needs Docker)
+	@sh ops/stack.sh up lineage
+
+lineage.down: ## end them; what they stored stays
+	@sh ops/stack.sh down lineage
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
@@ -58,3 +75,9 @@ $(STAMPS)/run: $(STAMPS)/venv requirements/run.lock pyproject.toml
 $(STAMPS)/dev: $(STAMPS)/run requirements/dev.lock
 	@sh requirements/setup.sh dev "$(PYTHON)" "$(VENV)"
 	@touch $@
+
+# Mermaid's command line would download a browser of its own; the system's does.
+mermaid: $(STAMPS)/mermaid/node_modules/.bin/mmdc
+
+$(STAMPS)/mermaid/node_modules/.bin/mmdc:
+	@PUPPETEER_SKIP_DOWNLOAD=1 npm install --silent --no-audit --no-fund --prefix $(STAMPS)/mermaid @mermaid-js/mermaid-cli@12.2.0

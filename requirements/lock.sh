@@ -10,6 +10,6 @@ compile() {
 }
 cd "$(dirname "$0")/.."
 compile run.lock pyproject.toml
-compile dev.lock --group test --group check --constraint requirements/run.lock
+compile dev.lock --group test --group check --group ops --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps

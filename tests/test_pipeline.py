@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from potato import lake, measures, results
 
-from . import openlineage_checks, openlineage_graph
+from . import openlineage_checks, openlineage_graph, prometheus
 from .conftest import SHARED, copy_project
 from .receivers import Receiver, receiver
 
@@ -292,6 +293,42 @@ def executed(run: Path) -> dict[str, bytes]:
     notebooks = {path.name: path.read_bytes() for path in (run / "notebooks").glob("*.ipynb")}
     assert len(notebooks) == 3
     return notebooks
+
+
+@pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
+def test_each_expression_of_the_dashboard_and_the_rules_returns_data_of_real_runs(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A second run on other people's data: drift is measured only against data that were there before.
+    change(own / "params.yaml", "seed: 20220215", "seed: 1")
+    assert repro(own, "silver") == ["simulate", "bronze", "silver"]
+    runs = list(dict.fromkeys(entry["run_id"] for entry in lines(own / "runs/index.jsonl")))
+    measured = [line for run in runs for line in lines(own / "runs" / run / "metrics.jsonl")]
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with prometheus.running(tmp_path, prometheus.exposition(measured)) as server:
+        for asked in (prometheus.panel_expressions(), prometheus.rule_expressions()):
+            answers = {(name, text): server.ask(text) for name, texts in asked.items() for text in texts}
+            assert len(answers) >= len(asked) > 5
+            assert [question for question, answer in answers.items() if not answer] == []
+            values = [float(series["value"][1]) for answer in answers.values() for series in answer]
+            assert all(map(math.isfinite, values))
+        (succeeded,) = server.ask('potato:run_outcomes:increase1d{outcome="succeeded"}')
+        assert float(succeeded["value"][1]) == len(runs) == 2
+        assert server.ask('ALERTS{alertstate="firing"}') == []
+        for question in prometheus.runbook("promql"):
+            server.ask(question)  # a query that Prometheus can't read is an error
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed: apt-get install jq")
+def test_the_runbook_s_commands_can_be_typed_after_a_run(demo: Path) -> None:
+    commands = [line for line in prometheus.runbook("sh") if line.startswith(("jq ", "python ", "tail "))]
+    assert len(commands) > 4
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=demo, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), f"{command}\n{done.stderr}"
 
 
 def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(own: Path) -> None:
