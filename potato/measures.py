@@ -149,8 +149,8 @@ METRICS = (
 )
 """A stage is a batch job: a gauge is what its latest execution left, counters and histograms go on from run to run."""
 
-# OpenTelemetry, Prometheus compatibility: what it writes for the UCUM units that this project uses.
-_UNITS = {"s": "seconds", "By": "bytes", "kg": "kilograms", "wk": "wk", "1": ""}
+# OpenTelemetry, Prometheus compatibility: what it writes for UCUM units; the rest stay as they are.
+_UNITS = {"s": "seconds", "By": "bytes", "kg": "kg", "wk": "wk", "1": ""}
 
 
 def find(name: str) -> Metric:

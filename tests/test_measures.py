@@ -26,7 +26,7 @@ def test_the_page_of_metrics_says_what_the_table_says() -> None:
         ("potato.memory.bytes", "By", "gauge", "potato_memory_bytes"),
         ("potato.share", "1", "gauge", "potato_share_ratio"),
         ("potato.share", "1", "counter", "potato_share_total"),
-        ("potato.model.estimate", "kg/wk", "gauge", "potato_model_estimate_kilograms_per_wk"),
+        ("potato.model.estimate", "kg/wk", "gauge", "potato_model_estimate_kg_per_wk"),
         ("potato.rows-read", "{row}", "gauge", "potato_rows_read"),
     ],
 )
