@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlflow.entities import Experiment, ExperimentTag, LifecycleStage, ViewType
-from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT, SEARCH_MAX_RESULTS_THRESHOLD
 from mlflow.store.tracking.abstract_store import AbstractStore
@@ -216,11 +215,13 @@ class Experiments(AbstractStore):
 
 def require_max_results(most: int | None) -> None:
     """Raise MLflow's error unless `most` is a number of results that one page may have."""
-    if not isinstance(most, int) or not 1 <= most <= SEARCH_MAX_RESULTS_THRESHOLD:
-        raise MlflowException.invalid_parameter_value(
-            f"Invalid value {most} for parameter 'max_results' supplied. It must be a positive integer, "
-            f"at most {SEARCH_MAX_RESULTS_THRESHOLD}"
-        )
+    if not isinstance(most, int) or most < 1:
+        wanted = "a positive integer"
+    elif most > SEARCH_MAX_RESULTS_THRESHOLD:
+        wanted = f"at most {SEARCH_MAX_RESULTS_THRESHOLD}"
+    else:
+        return
+    raise refusal(f"Invalid value {most} for parameter 'max_results' supplied. It must be {wanted}")
 
 
 def _require_active(document: Document) -> None:
