@@ -155,8 +155,11 @@ def test_the_registry_is_the_project_s_own_database(ran: Ran) -> None:
     client = MlflowClient(f"dynamodb://{ran.table}", f"sqlite:///{ran.root / 'mlflow.db'}")
     version = client.get_model_version_by_alias("potato-small", "accepted")
     assert str(version.source).startswith(f"s3://{ran.bucket}/models/")
-    assert client.get_run(str(version.run_id)).data.params["study"] == "small"
-    assert client.get_logged_model(str(version.model_id)).tags["mlflow.modelVersions"]
+    run = client.get_run(str(version.run_id))
+    assert run.data.params["study"] == "small"
+    (model,) = client.search_logged_models([run.info.experiment_id], "name = 'potato-small'")
+    assert version.source == model.artifact_location
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "potato-small", "version": str(version.version)}]
 
 
 def test_mlflow_s_server_answers_with_the_pipeline_s_runs(ran: Ran, server: str) -> None:
@@ -182,6 +185,7 @@ def test_mlflow_s_server_answers_with_the_pipeline_s_runs(ran: Ran, server: str)
     assert kept == (ran.root / "data/gold/models/fixed_effects/model.json").read_bytes()
     with pytest.raises(urllib.error.HTTPError) as raised:
         _open(f"{server}/api/3.0/mlflow/traces/search", {"locations": [], "max_results": 5})
+    raised.value.close()
     assert raised.value.code == 501, "what the store lacks is an answer, no crash"
 
 
