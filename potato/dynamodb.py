@@ -37,8 +37,8 @@ def open_store(store_uri: str, artifact_uri: str | None = None) -> DynamoDbStore
         raise MlflowException.invalid_parameter_value(f"{store_uri!r} names no table: write dynamodb://TABLE.")
     if importlib.util.find_spec("boto3") is None:
         raise MlflowException(
-            "MLflow's runs in DynamoDB need boto3, which is not installed: "
-            "pip install --require-hashes -r requirements/aws.lock"
+            "MLflow's runs in DynamoDB need boto3, which is not installed: type `make setup.aws`, "
+            "or elsewhere `pip install boto3`."
         )
     from potato.dynamodb_store import DynamoDbStore
     from potato.dynamodb_table import Table

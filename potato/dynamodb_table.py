@@ -44,8 +44,7 @@ class Table:
         self.name = name
         # boto3 itself reads AWS_DEFAULT_REGION only; every other AWS tool reads AWS_REGION first.
         self.region = os.environ.get("AWS_REGION") or None
-        self._client: Any = None
-        self._client = self._connect(attempts=2)
+        self._client: Any = self._connect(attempts=2)  # a table that can't be used is told soon
         self._require_keys()
         self._client = self._connect(attempts=8)
         self._serializer, self._deserializer = TypeSerializer(), TypeDeserializer()

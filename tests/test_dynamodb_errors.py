@@ -158,7 +158,7 @@ assert not [name for name in sys.modules if name.startswith("botocore")]
         cwd=tmp_path,
         env=os.environ.copy(),
     )
-    assert "requirements/aws.lock" in done.stdout, done.stderr
+    assert "make setup.aws" in done.stdout, done.stderr
 
 
 def _track(root: Path, monkeypatch: pytest.MonkeyPatch, table: str) -> dict[str, str]:
