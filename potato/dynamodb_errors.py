@@ -94,7 +94,7 @@ def _answer(error: boto.ClientError, operation: str, table: str, region: str | N
         )
     if code.startswith("AccessDenied") or code in ("UnauthorizedOperation", "NotAuthorized"):
         # A transaction needs the permission of each action in it; AWS's own text names the one that is missing.
-        named = re.search(r"perform: (dynamodb:\w+)", told)
+        named = re.search(r"perform: ([\w-]+:\w+)", told)
         missing = named[1] if named else permission
         return refusal(f"The AWS role lacks {missing} on the table {table} in {region}: {told}", "PERMISSION_DENIED")
     if code in _CREDENTIALS:

@@ -68,9 +68,9 @@ class Experiments(AbstractStore):
                 f"set {dynamodb.ARTIFACT_ROOT}=s3://BUCKET."
             )
         self._require_free(name)
-        identity = str(self.table.next_number(dynamodb_keys.NUMBER))
-        place = artifact_location or append_to_uri_path(self.root, "experiments", identity)
         for wait in pauses(_ATTEMPTS):
+            identity = str(self.table.next_number(dynamodb_keys.NUMBER))
+            place = artifact_location or append_to_uri_path(self.root, "experiments", identity)
             try:
                 self._create(identity, name, place, tags or [])
             except Conflict:

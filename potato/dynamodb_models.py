@@ -149,8 +149,8 @@ class LoggedModels(Runs):
         yield from load_many(self.table, [(experiment_id, item[RANGE]) for item in listed])
 
     def _model(self, model_id: str, allow_deleted: bool = False) -> Document:
-        found = self.table.get(dynamodb_keys.home(model_id)) if model_id else None
-        document = load(self.table, (found["experiment"], model_id)) if found else None
+        home = self._experiment_of(model_id) if model_id else None
+        document = load(self.table, (home, model_id)) if home else None
         if document is None or not (allow_deleted or document.values["lifecycle_stage"] == LifecycleStage.ACTIVE):
             raise refusal(f"Logged model with ID '{model_id}' not found.", "RESOURCE_DOES_NOT_EXIST")
         return document

@@ -47,15 +47,20 @@ from potato.dynamodb_documents import Document, change, create, load, load_many
 from potato.dynamodb_entities import dataset_entry, dataset_key, run_entity, run_info
 from potato.dynamodb_errors import Conflict, refusal
 from potato.dynamodb_experiments import Experiments, require_max_results
-from potato.dynamodb_table import HASH, RANGE, pauses
+from potato.dynamodb_table import HASH, RANGE, Table, pauses
 
 _ATTEMPTS = 20
 _MOST_SUMMARIES = 1000
+_MOST_HOMES = 10_000  # remembered, so that logging spares a question each time
 T = TypeVar("T")
 
 
 class Runs(Experiments):
     """The part of the store that keeps runs."""
+
+    def __init__(self, table: Table, root: str | None) -> None:
+        super().__init__(table, root)
+        self._homes: dict[str, str] = {}
 
     def create_run(
         self, experiment_id: str, user_id: str, start_time: int, tags: list[RunTag] | None, run_name: str | None
@@ -251,10 +256,19 @@ class Runs(Experiments):
 
     def _home(self, run_id: str) -> str:
         _validate_run_id(run_id)
-        found = self.table.get(dynamodb_keys.home(run_id))
+        found = self._experiment_of(run_id)
         if found is None:
             raise refusal(f"Run with id={run_id} not found", "RESOURCE_DOES_NOT_EXIST")
-        return str(found["experiment"])
+        return found
+
+    def _experiment_of(self, identity: str) -> str | None:
+        """Return in which experiment a run or logged model is, which never changes, or None when there is no such."""
+        home = self._homes.get(identity)
+        if home is None and (found := self.table.get(dynamodb_keys.home(identity))) is not None:
+            if len(self._homes) >= _MOST_HOMES:
+                self._homes.clear()
+            home = self._homes[identity] = str(found["experiment"])
+        return home
 
     def _change_run(self, run_id: str, edit: Callable[[Document], T]) -> T:
         return change(self.table, lambda: self._run(run_id), edit)

@@ -106,3 +106,4 @@ class DynamoDbStore(LoggedModels):
         """Remove a run or logged model and what belongs to it; what tells where it is goes last, for a second try."""
         self.table.delete_many((item[HASH], item[RANGE]) for item in self.table.query(home, identity))
         self.table.delete_many([(listing, identity), dynamodb_keys.home(identity)])
+        self._homes.pop(identity, None)

@@ -89,7 +89,7 @@ def _in_background(work: Callable[[], T]) -> Future[T]:
 
 def _warn(root: Path, what: str, why: object) -> None:
     text = trackingstore.public(" ".join(str(why).split()) or type(why).__name__)
-    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:200])
+    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:400])
 
 
 def _ready(root: Path) -> Store:

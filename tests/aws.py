@@ -26,6 +26,15 @@ Answer = tuple[int, dict[str, Any]]
 Forward = Callable[[dict[str, Any]], Answer]
 _ANSWERS = 60  # seconds for the server to start on a busy machine
 
+# One request after the other: moto looks at a condition and writes without a lock in between, as AWS never would.
+_SERVE = """
+from moto.moto_server.threaded_moto_server import MotoRequestHandler
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+application = DomainDispatcherApplication(create_backend_app)
+run_simple("127.0.0.1", 0, application, threaded=False, request_handler=MotoRequestHandler)
+"""
+
 
 @contextmanager
 def moto_server(log: Path) -> Iterator[str]:
@@ -33,7 +42,7 @@ def moto_server(log: Path) -> Iterator[str]:
     with (
         log.open("w") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+            [sys.executable, "-c", _SERVE],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},

@@ -206,8 +206,8 @@ SEARCHES = [
     "datasets.context = 'training'",
     "datasets.digest IN ('d1', 'd7')",
 ]
+VIEWS = (ViewType.ALL, ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY)
 ORDERS = [
-    None,
     ["attributes.run_name DESC"],
     ["metrics.r2 ASC", "attributes.run_name ASC"],
     ["metrics.r2 DESC", "attributes.run_name ASC"],
@@ -225,7 +225,7 @@ def test_a_search_finds_what_mlflow_s_own_store_finds(both: tuple[list[tuple[Any
         return [names[run.info.run_id] for run in runs]
 
     for text in SEARCHES:
-        for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY, ViewType.ALL):
+        for view in VIEWS if text in SEARCHES[:2] else VIEWS[:1]:
             here, there = (found(store, experiment, text, view) for store, experiment in stores)
             assert here == there, (text, view)
     assert found(*stores[0], "metrics.r2 > 1", ViewType.ACTIVE_ONLY), "a search that finds nothing would prove nothing"
@@ -233,7 +233,7 @@ def test_a_search_finds_what_mlflow_s_own_store_finds(both: tuple[list[tuple[Any
 
 def test_runs_come_in_the_order_of_mlflow_s_own_store(both: tuple[list[tuple[Any, str]], dict[str, str]]) -> None:
     stores, names = both
-    for order in ORDERS[1:]:
+    for order in ORDERS:
         orders = []
         for store, experiment in stores:
             runs = store.search_runs([experiment], "", ViewType.ACTIVE_ONLY, 50, order)
@@ -300,9 +300,7 @@ def test_experiments_are_numbered_renamed_tagged_and_searched(store: DynamoDbSto
     assert [each.name for each in [*first, *rest]] == ["Default", "fixed", "mixed", "mixed_effects", "ols"]
 
 
-def test_one_of_many_writers_gets_an_experiment_s_name(aws: str, store: DynamoDbStore) -> None:
-    stores = [open_store(f"dynamodb://{store.table.name}", ROOT) for _ in range(4)]
-
+def test_one_of_many_writers_gets_an_experiment_s_name(store: DynamoDbStore) -> None:
     def make(each: DynamoDbStore) -> str:
         try:
             return each.create_experiment("wanted")
@@ -310,7 +308,7 @@ def test_one_of_many_writers_gets_an_experiment_s_name(aws: str, store: DynamoDb
             return str(error.error_code)
 
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(make, stores * 3))
+        told = list(pool.map(make, [open_store(f"dynamodb://{store.table.name}", ROOT) for _ in range(3)] * 4))
     assert Counter(told)["RESOURCE_ALREADY_EXISTS"] == len(told) - 1
     assert len(store.search_experiments(filter_string="name = 'wanted'")) == 1
 
@@ -318,11 +316,11 @@ def test_one_of_many_writers_gets_an_experiment_s_name(aws: str, store: DynamoDb
 def test_what_many_writers_log_to_one_run_is_all_there(store: DynamoDbStore, experiment: str) -> None:
     run = _run(store, experiment)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: _log(store, run, {"loss": i, f"m{i}": i}, **{f"p{i}": str(i)}), range(24)))
+        list(pool.map(lambda i: _log(store, run, {"loss": i, f"m{i}": i}, **{f"p{i}": str(i)}), range(16)))
     data = store.get_run(run).data
-    assert data.params == {f"p{i}": str(i) for i in range(24)}
-    assert data.metrics == {f"m{i}": i for i in range(24)} | {"loss": 23}
-    assert len(store.get_metric_history(run, "loss")) == 24
+    assert data.params == {f"p{i}": str(i) for i in range(16)}
+    assert data.metrics == {f"m{i}": i for i in range(16)} | {"loss": 15}
+    assert len(store.get_metric_history(run, "loss")) == 16
 
 
 def test_a_param_does_not_change_and_a_refused_batch_leaves_nothing(store: DynamoDbStore, experiment: str) -> None:
@@ -350,7 +348,7 @@ def test_tags_are_set_and_deleted_and_the_name_follows_its_tag(store: DynamoDbSt
 
 def test_the_largest_batch_that_mlflow_allows_is_logged(store: DynamoDbStore, experiment: str) -> None:
     run = _run(store, experiment)
-    metrics = {f"estimate/{'é' * 200}{i}": i / 3 for i in range(800)}
+    metrics = {f"estimate/{'é' * 200}{i}": i / 3 for i in range(400)}
     _log(store, run, metrics, **{f"p{i}": "x" * 6000 for i in range(100)})
     data = store.get_run(run).data
     assert data.metrics == metrics
