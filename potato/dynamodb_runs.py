@@ -37,6 +37,8 @@ from mlflow.utils.validation import (
     _validate_batch_log_data,
     _validate_batch_log_limits,
     _validate_dataset_inputs,
+    _validate_metric,
+    _validate_param,
     _validate_param_keys_unique,
     _validate_run_id,
     _validate_tag,
@@ -136,6 +138,18 @@ class Runs(Experiments):
         for document in self._runs(str(experiment_id)):
             if document.values["lifecycle_stage"] != stage:
                 self._change_run(document.key[1], lambda each: _set_stage(each, stage))
+
+    # One value alone is checked first, so that an error names it as MLflow does, not as the first of a batch.
+
+    def log_metric(self, run_id: str, metric: Metric) -> None:
+        _validate_metric(metric.key, metric.value, metric.timestamp, metric.step)
+        self.log_batch(run_id, [metric], [], [])
+
+    def log_param(self, run_id: str, param: Param) -> None:
+        self.log_batch(run_id, [], [_validate_param(param.key, param.value)], [])
+
+    def set_tag(self, run_id: str, tag: RunTag) -> None:
+        self.log_batch(run_id, [], [], [_validate_tag(tag.key, tag.value)])
 
     def log_batch(self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> None:
         metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
