@@ -2,6 +2,7 @@
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench calibration clean lock setup diagram mermaid obs.up obs.down lineage.up lineage.down
+.PHONY: help run test check bench calibration clean lock setup setup.aws
 
 PYTHON ?= python3
 VENV := .venv
@@ -64,12 +65,18 @@ lock: setup ## resolve the versions again, after a change of the dependencies in
 
 setup: $(STAMPS)/run
 
+setup.aws: setup $(STAMPS)/aws ## set up what runs and artifacts on AWS need besides (docs/mlflow-on-aws.md)
+
 $(STAMPS)/venv: requirements/setup.lock
 	@sh requirements/setup.sh venv "$(PYTHON)" "$(VENV)"
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/run: $(STAMPS)/venv requirements/run.lock pyproject.toml
 	@sh requirements/setup.sh run "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(STAMPS)/aws: $(STAMPS)/run requirements/aws.lock
+	@sh requirements/setup.sh aws "$(PYTHON)" "$(VENV)"
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/run requirements/dev.lock

@@ -51,7 +51,7 @@ def log_gold(
 
     The store is MLFLOW_TRACKING_URI; without it mlflow.db in the project's folder, with artifacts in mlruns/.
     A store that cannot be reached or written is one warning in the log, and the result lacks what could not be
-    logged: tracking never fails a stage. A server gets REMOTE_SECONDS in all.
+    logged: tracking never fails a stage. A server gets REMOTE_SECONDS in all, DynamoDB CLOUD_SECONDS.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def log_gold(
     work = _in_background(lambda: _log_all(made, run, settings, gold, fingerprints or {}))
     root = settings.root.resolve()
     try:
-        work.result(_patience(root))
+        work.result(trackingstore.patience(root))
     except TimeoutError:
         _warn(root, "This run is not tracked in MLflow", "no answer in time")
     except Exception as error:  # MLflow raises its own, SQLAlchemy's, requests' and the system's exceptions
@@ -87,14 +87,9 @@ def _in_background(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def _patience(root: Path) -> float | None:
-    """Return how many seconds to wait for the store; a file that may have to be created takes what it takes."""
-    return None if trackingstore.is_file(root) else float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
-
-
 def _warn(root: Path, what: str, why: object) -> None:
     text = trackingstore.public(" ".join(str(why).split()) or type(why).__name__)
-    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:200])
+    _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:400])
 
 
 def _ready(root: Path) -> Store:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 REMOTE_SECONDS = 2
 """Time for a tracking server, for one request and for all, unless MLFLOW_HTTP_REQUEST_TIMEOUT says otherwise."""
 
+CLOUD_SECONDS = 30
+"""Time for DynamoDB and S3 in all: many small requests over a long way, each of which gives up within seconds."""
+
 _QUIET = {
     # MLflow reports its use to its makers unless it is told not to.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -50,9 +53,27 @@ def keep_quiet() -> None:
         os.environ.setdefault(name, value)
 
 
+def registry_uri(root: Path) -> str | None:
+    """Return MLFLOW_REGISTRY_URI, or mlflow.db where the runs are in DynamoDB, which has no registry; else None."""
+    named = os.environ.get("MLFLOW_REGISTRY_URI", "").strip()
+    return named or (f"sqlite:///{root / 'mlflow.db'}" if _is_dynamodb(root) else None)
+
+
 def is_file(root: Path) -> bool:
     """Return whether the store is a database in a file, not a server."""
     return uri(root).startswith("sqlite:")
+
+
+def _is_dynamodb(root: Path) -> bool:
+    return uri(root).startswith("dynamodb:")
+
+
+def patience(root: Path) -> float | None:
+    """Return how many seconds to wait for the store; a file that may have to be created takes what it takes."""
+    if is_file(root):
+        return None
+    seconds = float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+    return max(seconds, CLOUD_SECONDS) if _is_dynamodb(root) else seconds
 
 
 def public(text: str) -> str:
@@ -66,10 +87,11 @@ def connect(root: Path) -> Store:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    address = uri(root)
-    if address.startswith("sqlite:///"):
-        _prepare(Path(address.removeprefix("sqlite:///").split("?")[0]))
-    client = MlflowClient(address)
+    address, registry = uri(root), registry_uri(root)
+    for each in (address, registry or ""):
+        if each.startswith("sqlite:///"):
+            _prepare(Path(each.removeprefix("sqlite:///").split("?")[0]))
+    client = MlflowClient(address, registry)
     experiments = {e.name: str(e.experiment_id) for e in client.search_experiments(max_results=1000)}
     with contextlib.suppress(Exception):  # a store without a registry says so when a model is to be registered
         client.search_registered_models(max_results=1)

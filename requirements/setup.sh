@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up one part of the environment: venv, run or dev. Called by make; says what it does, since it takes a while.
+# Sets up one part of the environment: venv, run, aws or dev. Called by make; says what it does, since it takes a while.
 set -eu
 part=$1 python=$2 venv=$3
 log=.setup/$part.log
@@ -55,6 +55,11 @@ run)
   else
     "$venv/bin/dvc" config --local core.no_scm true
   fi
+  ;;
+aws)
+  echo "set-up: the packages that AWS needs"
+  : >"$log"
+  install -r requirements/aws.lock || fail "a package of requirements/aws.lock could not be installed"
   ;;
 dev)
   echo "set-up: the packages that tests and checks need"

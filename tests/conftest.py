@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from benchmarks import overhead
+
+from . import aws as aws_here
 
 HERE = Path(__file__).parent.parent
 SHARED = HERE.parent / "shared" / "data"
@@ -23,12 +25,26 @@ WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", 
 
 
 # Few tests that take long, after which a worker would be left alone at the end.
-LONG = ("test_pipeline.py", "test_stage.py", "test_small_studies.py")
+LONG = ("test_pipeline.py", "test_stage.py", "test_small_studies.py", "test_mlflow_on_aws.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the order is otherwise random, and stays so within a file."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of AWS's interfaces that runs as long as the tests do."""
+    with aws_here.moto_server(tmp_path_factory.mktemp("aws") / "log") as address:
+        yield address
+
+
+@pytest.fixture
+def aws(aws_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same address, which AWS's clients talk to during the test."""
+    aws_here.point_at(aws_server, monkeypatch)
+    return aws_server
 
 
 def copy_project(destination: Path) -> Path:
