@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup
+.PHONY: help run test check audit contracts metrics reproduce bench calibration clean lock setup
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,7 +29,27 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@ruff format --check --quiet || { echo "type: $(BIN)/ruff format"; exit 1; }
 	@mypy
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
+	@actionlint
+	@zizmor --offline --quiet .github
+	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"
+
+audit: setup $(STAMPS)/dev ## ask the advisories' database about each version in the locks
+	@for lock in requirements/*.lock; do pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
+contracts: setup ## run the study in params.yaml up to silver, and hold the data against their contracts
+	@dvc repro --quiet silver
+	@potato validate
+
+BASE ?= HEAD
+
+metrics: setup ## say in Markdown how the metrics differ from those of the commit BASE, whose results have to be in DVC's cache
+	@sh .ci/metrics "$(BASE)"
+
+INTO ?=
+
+reproduce: ## run in a fresh clone, in the folder INTO, and compare each byte with what dvc.lock accepts
+	@sh .ci/reproduce $(INTO)
 
 bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, and what imports cost gold
 	@failed=0; for part in overhead ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
