@@ -31,6 +31,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@actionlint
 	@zizmor --offline --quiet .github
+	@hadolint infra/Dockerfile
 	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"
 

@@ -10,6 +10,7 @@ compile() {
 }
 cd "$(dirname "$0")/.."
 compile run.lock pyproject.toml
+compile spark.lock pyproject.toml --extra spark --constraint requirements/run.lock
 compile dev.lock --group test --group check --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps
