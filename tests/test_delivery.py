@@ -127,6 +127,41 @@ def test_apply_needs_main_and_the_protected_environment_and_a_fork_gets_no_token
     assert "environment" not in found["plan"]
 
 
+def test_a_plan_that_fails_is_not_hidden_by_what_writes_it_down() -> None:
+    piped = [(where, step) for where, step in steps() if "|" in step.get("run", "")]
+    assert piped
+    assert all(step.get("shell", "bash") == "bash" for _, step in piped)  # the workflows' own shell has pipefail, too
+
+
+def test_workflows_call_make_targets_that_there_are() -> None:
+    called = {
+        word
+        for _, step in steps()
+        for line in re.findall(r"make ((?:--silent )?[a-z][a-z. ]*)", step.get("run", ""))
+        for word in line.split()
+        if not word.startswith("--")
+    }
+    assert {"check", "test", "audit", "contracts", "metrics", "reproduce", "infra.plan"} <= called
+    there = set(re.findall(r"^([a-z.]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
+    if not (HERE / "infra" / "terraform").is_dir():
+        there |= {"check.infra", "infra.init", "infra.plan", "infra.apply"}
+    assert called - there == set()
+
+
+def test_what_has_to_be_set_is_told_and_so_is_each_workflow() -> None:
+    told = (HERE / "docs" / "delivery.md").read_text()
+    text = "\n".join(path.read_text() for path in WORKFLOWS)
+    environments = {
+        job["environment"] if isinstance(job["environment"], str) else job["environment"]["name"]
+        for _, _, job in jobs()
+        if "environment" in job
+    }
+    read_by_workflows = set(re.findall(r"(?:secrets|vars)\.(\w+)", text)) | environments
+    assert {"AWS_REGION", "production"} <= read_by_workflows
+    for name in read_by_workflows | {path.stem for path in WORKFLOWS}:
+        assert f"`{name}`" in told, name
+
+
 def test_no_checkout_leaves_a_token_behind() -> None:
     checkouts = [(where, step) for where, step in steps() if step.get("uses", "").startswith("actions/checkout@")]
     assert len(checkouts) > 5
