@@ -140,6 +140,11 @@ def test_the_builder_is_sent_what_is_copied_and_nothing_that_is_not_of_the_proje
         assert not admitted(needless), needless
 
 
+needs_spark = pytest.mark.skipif(
+    importlib.util.find_spec("pyspark") is None or shutil.which("java") is None, reason="needs PySpark and Java"
+)
+
+
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     """What the image has in /opt/potato."""
@@ -217,9 +222,7 @@ def test_a_parameter_that_there_is_not_stops_the_container_before_its_command(im
     assert "it ran" not in done.stdout
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("pyspark") is None or shutil.which("java") is None, reason="needs PySpark and Java"
-)
+@needs_spark
 def test_processes_below_sparks_driver_have_the_drivers_session(image: Path) -> None:
     below = (
         "from pyspark.sql import SparkSession; s = SparkSession.builder.getOrCreate(); "
@@ -237,6 +240,29 @@ def test_processes_below_sparks_driver_have_the_drivers_session(image: Path) -> 
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "told sweet local[1] 7" in done.stdout
+
+
+@needs_spark
+def test_an_executor_takes_what_spark_hands_it_and_looks_for_its_driver(image: Path) -> None:
+    done = start(
+        image,
+        "executor",
+        script="spark.sh",
+        SPARK_JAVA_OPT_0="-showversion",
+        SPARK_JAVA_OPT_1="-Dspark.rpc.io.maxRetries=0",
+        SPARK_DRIVER_URL="spark://CoarseGrainedScheduler@127.0.0.1:1",
+        SPARK_EXECUTOR_MEMORY="256m",
+        SPARK_EXECUTOR_CORES="1",
+        SPARK_EXECUTOR_ID="1",
+        SPARK_EXECUTOR_POD_IP="127.0.0.1",
+        SPARK_EXECUTOR_POD_NAME="pod",
+        SPARK_APPLICATION_ID="app",
+        SPARK_RESOURCE_PROFILE_ID="0",
+    )
+    assert done.returncode != 0
+    assert 'version "' in done.stderr
+    assert "Failed to connect to /127.0.0.1:1" in done.stderr
+    assert "Unrecognized options" not in done.stderr
 
 
 def objects(kind: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
