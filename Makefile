@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit contracts metrics reproduce bench calibration clean lock setup
+.PHONY: help run test check bench calibration clean lock setup
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,6 +35,17 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"
 
+bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, and what imports cost gold
+	@failed=0; for part in overhead ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
+
+TRIALS ?= 200
+
+calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
+	@python -m benchmarks.calibration --trials $(TRIALS)
+
+# What workflows call besides run, test and check.
+.PHONY: audit contracts metrics reproduce
+
 audit: setup $(STAMPS)/dev ## ask the advisories' database about each version in the locks
 	@for lock in requirements/*.lock; do pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
@@ -51,14 +62,6 @@ INTO ?=
 
 reproduce: ## run in a fresh clone, in the folder INTO, and compare each byte with what dvc.lock accepts
 	@sh .ci/reproduce $(INTO)
-
-bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, and what imports cost gold
-	@failed=0; for part in overhead ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
-
-TRIALS ?= 200
-
-calibration: setup ## simulate trials with known effects, and see whether the models' intervals hold (docs/calibration.md)
-	@python -m benchmarks.calibration --trials $(TRIALS)
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
