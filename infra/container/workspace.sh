@@ -22,9 +22,13 @@ for study in "$own"/*.yaml; do
   [ ! -e "$study" ] || cp "$study" studies/
 done
 [ -z "${POTATO_SET:-}" ] || python -c '
-import os
+import os, sys
+from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
-apply_overrides("params.yaml", os.environ["POTATO_SET"].split())'
+try:
+    apply_overrides("params.yaml", os.environ["POTATO_SET"].split())
+except DvcException as error:
+    sys.exit(f"POTATO_SET is not understood: {error.__cause__ or error}")'
 
 [ -e .git ] || dvc config --quiet --local core.no_scm true
 exec "$@"
