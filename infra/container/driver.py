@@ -1,8 +1,4 @@
-"""What Spark's driver runs on a cluster: the whole pipeline.
-
-The notebooks' kernels are processes below this one. They inherit the address of the driver's JVM (PYSPARK_GATEWAY_PORT
-and _SECRET), so their Spark sessions are the driver's, with its executors.
-"""
+"""What a SparkApplication runs in its driver: the whole pipeline, or the command that it is given."""
 
 import subprocess
 import sys

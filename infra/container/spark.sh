@@ -6,9 +6,21 @@ export SPARK_HOME
 command=${1:-}
 case $command in
 driver)
+  # Each notebook's kernel starts a JVM of its own, which reads what Spark wrote down for the driver: where the cluster
+  # is, which image executors have. A JVM that the whole pipeline shares would keep the first notebook's session.
   shift
-  exec sh "$(dirname "$0")/workspace.sh" spark-submit --deploy-mode client \
-    --conf "spark.driver.bindAddress=$SPARK_DRIVER_BIND_ADDRESS" "$@"
+  told=
+  while [ $# -gt 0 ]; do
+    case $1 in
+    --properties-file) told="--properties-file $2" && shift 2 ;;
+    --*) shift 2 ;;
+    *) break ;;
+    esac
+  done
+  main=${1#local://}
+  shift
+  export PYSPARK_SUBMIT_ARGS="--deploy-mode client --conf spark.driver.bindAddress=$SPARK_DRIVER_BIND_ADDRESS $told pyspark-shell"
+  exec sh "$(dirname "$0")/workspace.sh" python "$main" "$@"
   ;;
 executor)
   # The options that Spark hands over come as SPARK_JAVA_OPT_0, SPARK_JAVA_OPT_1 and so on.
