@@ -1,8 +1,8 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup diagram mermaid obs.up obs.down lineage.up lineage.down
 .PHONY: help run test check bench calibration clean lock setup setup.aws
+.PHONY: diagram mermaid obs.up obs.down lineage.up lineage.down
 
 PYTHON ?= python3
 VENV := .venv
@@ -32,6 +32,10 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@python ops/dashboard.py --check
 	@python ops/diagram.py --check
+	@actionlint
+	@zizmor --offline --quiet .github
+	@hadolint infra/Dockerfile
+	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"
 
 bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports
@@ -56,6 +60,25 @@ lineage.up: ## start Marquez and its page (needs Docker)
 
 lineage.down: ## end them; what they stored stays
 	@sh ops/stack.sh down lineage
+# What workflows call besides run, test and check.
+.PHONY: audit contracts metrics reproduce
+
+audit: setup $(STAMPS)/dev ## ask the advisories' database about each version in the locks
+	@for lock in requirements/*.lock; do pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
+contracts: setup ## run the study in params.yaml up to silver, and hold the data against their contracts
+	@dvc repro --quiet silver
+	@potato validate
+
+BASE ?= HEAD
+
+metrics: setup ## say in Markdown how the metrics differ from those of the commit BASE, whose results have to be in DVC's cache
+	@sh .ci/metrics "$(BASE)"
+
+INTO ?=
+
+reproduce: ## run in a fresh clone, in the folder INTO, and compare each byte with what dvc.lock accepts
+	@sh .ci/reproduce $(INTO)
 
 clean: ## remove what runs made; the environment and DVC's cache stay
 	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
