@@ -76,7 +76,7 @@ module "lake" {
 
   prefix               = var.prefix
   kms_key_arn          = module.key.arn
-  log_bucket           = module.access_logs.name
+  log_bucket           = module.access_logs.log_target
   noncurrent_days      = var.noncurrent_days
   bronze_archive_class = var.bronze_archive_class
   force_destroy        = !var.protect
@@ -87,7 +87,7 @@ module "mlflow" {
 
   prefix          = var.prefix
   kms_key_arn     = module.key.arn
-  log_bucket      = module.access_logs.name
+  log_bucket      = module.access_logs.log_target
   noncurrent_days = var.noncurrent_days
   protect         = var.protect
   replica         = var.replication ? { region = var.backup_region, kms_key_arn = module.backup_key[0].arn } : null

@@ -44,7 +44,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 resource "aws_s3_bucket_logging" "this" {
   count         = var.log_bucket == null ? 0 : 1
   bucket        = aws_s3_bucket.this.id
-  target_bucket = var.log_bucket
+  target_bucket = var.log_bucket.name
   target_prefix = "${var.name}/"
 }
 
@@ -55,7 +55,7 @@ locals {
     {
       Sid       = "OnlyEncryptedConnections"
       Effect    = "Deny"
-      Principal = "*"
+      Principal = { AWS = "*" }
       Action    = "s3:*"
       Resource  = local.everything
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
@@ -63,7 +63,7 @@ locals {
     {
       Sid       = "OnlyTls12AndNewer"
       Effect    = "Deny"
-      Principal = "*"
+      Principal = { AWS = "*" }
       Action    = "s3:*"
       Resource  = local.everything
       Condition = { NumericLessThan = { "s3:TlsVersion" = "1.2" } }

@@ -8,6 +8,12 @@ output "arn" {
   value       = aws_s3_bucket.this.arn
 }
 
+output "log_target" {
+  description = "The name for buckets that log into this one, which S3 lets them do once the policy says so."
+  value       = aws_s3_bucket.this.id
+  depends_on  = [aws_s3_bucket_policy.this]
+}
+
 output "versioning" {
   description = "Known once versions are kept; replication has to wait for it."
   value       = aws_s3_bucket_versioning.this.id

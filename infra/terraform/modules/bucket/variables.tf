@@ -15,8 +15,8 @@ variable "kms_key_arn" {
 }
 
 variable "log_bucket" {
-  description = "Where requests are logged; null for nowhere."
-  type        = string
+  description = "Where requests are logged; null for nowhere. An object, since a name is not known before there is a bucket."
+  type        = object({ name = string })
   default     = null
 }
 

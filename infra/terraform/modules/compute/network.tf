@@ -48,9 +48,9 @@ resource "aws_vpc_endpoint" "s3" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      { Effect = "Allow", Principal = "*", Action = "s3:*", Resource = concat(var.bucket_arns, [for arn in var.bucket_arns : "${arn}/*"]) },
+      { Effect = "Allow", Principal = { AWS = "*" }, Action = "s3:*", Resource = concat(var.bucket_arns, [for arn in var.bucket_arns : "${arn}/*"]) },
       # The layers of images lie in a bucket of ECR's own.
-      { Effect = "Allow", Principal = "*", Action = "s3:GetObject", Resource = "arn:aws:s3:::prod-${var.region}-starport-layer-bucket/*" },
+      { Effect = "Allow", Principal = { AWS = "*" }, Action = "s3:GetObject", Resource = "arn:aws:s3:::prod-${var.region}-starport-layer-bucket/*" },
     ]
   })
 
@@ -65,7 +65,7 @@ resource "aws_vpc_endpoint" "dynamodb" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Principal = "*", Action = "dynamodb:*", Resource = var.table_arn }]
+    Statement = [{ Effect = "Allow", Principal = { AWS = "*" }, Action = "dynamodb:*", Resource = var.table_arn }]
   })
 
   tags = { Name = "${var.prefix}-dynamodb" }

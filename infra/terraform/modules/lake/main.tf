@@ -12,7 +12,7 @@ module "bucket" {
 
   name            = "${var.prefix}-potato-data-lake-"
   kms_key_arn     = var.kms_key_arn
-  log_bucket      = var.log_bucket
+  log_bucket      = { name = var.log_bucket }
   noncurrent_days = var.noncurrent_days
   force_destroy   = var.force_destroy
 

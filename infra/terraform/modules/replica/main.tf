@@ -31,7 +31,7 @@ module "bucket" {
 
   name               = "${var.prefix}-${each.key}-replica-"
   kms_key_arn        = var.replica_key_arn
-  log_bucket         = module.logs.name
+  log_bucket         = { name = module.logs.log_target }
   noncurrent_archive = var.archive_class
   noncurrent_days    = 400
   force_destroy      = var.force_destroy
