@@ -13,3 +13,4 @@ compile run.lock pyproject.toml
 compile dev.lock --group test --group check --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps
+echo checkov | compile checkov.lock -

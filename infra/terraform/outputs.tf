@@ -57,22 +57,18 @@ output "job" {
 }
 
 # None of these is a key: an ARN lets nobody in. They are secrets in GitHub only so that logs don't show the account.
-output "github_secrets" {
-  description = "Secrets to set in the repository, by name."
-  value = {
-    AWS_ROLE_ARN       = module.identity.roles.pipeline
-    AWS_PLAN_ROLE_ARN  = module.identity.roles.plan
-    AWS_APPLY_ROLE_ARN = module.identity.roles.apply
-  }
-}
-
-output "github_variables" {
-  description = "Variables to set in the repository, by name."
-  value = {
-    AWS_REGION    = var.region
-    LAKE_BUCKET   = module.lake.bucket
-    MLFLOW_BUCKET = module.mlflow.bucket
-    MLFLOW_TABLE  = module.mlflow.table
-    LOG_GROUP     = module.observability.log_group
-  }
+output "github_commands" {
+  description = "What to type so that the workflows know what was made."
+  value = join("\n", concat(
+    [for name, value in { AWS_ROLE_ARN = module.identity.roles.pipeline, AWS_PLAN_ROLE_ARN = module.identity.roles.plan } :
+    "gh secret set ${name} --body ${value}"],
+    ["gh secret set AWS_APPLY_ROLE_ARN --env ${var.github_environment} --body ${module.identity.roles.apply}"],
+    [for name, value in {
+      AWS_REGION    = var.region
+      LAKE_BUCKET   = module.lake.bucket
+      MLFLOW_BUCKET = module.mlflow.bucket
+      MLFLOW_TABLE  = module.mlflow.table
+      LOG_GROUP     = module.observability.log_group
+    } : "gh variable set ${name} --body ${value}"],
+  ))
 }
