@@ -1,7 +1,7 @@
 """AWS on loopback: moto's server, and Terraform working against it.
 
-Moto does less than AWS. What that takes of the configuration is in `EXCEPTIONS`, file by file as Terraform's overrides, and
-`tests/test_infra_apply.py` holds each of them against moto, so that none outlives its reason.
+Moto does less than AWS. What that takes of the configuration is in `EXCEPTIONS`, file by file as Terraform's overrides,
+and `tests/test_infra_apply.py` holds each of them against moto, so that none outlives its reason.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def server() -> Iterator[str]:
 
 
 def environment(address: str | None = None, **variables: str) -> dict[str, str]:
-    """Return the environment for Terraform and boto3: moto's address, made-up credentials, the variables of a repository."""
+    """Return Terraform's environment: moto's address, made-up credentials, and the variables of a repository."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_", "GITHUB_"))}
     made = {"TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color", "AWS_EC2_METADATA_DISABLED": "true"}
     if address is not None:
@@ -112,7 +112,7 @@ def copy(destination: Path) -> Path:
 def terraform(root: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run Terraform in a folder; the caller looks at how it ended."""
     return subprocess.run(
-        ["terraform", *arguments], cwd=root, env=env, text=True, capture_output=True, timeout=400, check=False
+        ["terraform", *arguments], cwd=root, env=env, text=True, capture_output=True, timeout=180, check=False
     )
 
 

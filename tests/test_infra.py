@@ -1,4 +1,4 @@
-"""The infrastructure as it is written down: format, validity, Terraform's own tests, and facts that other files share."""
+"""The infrastructure as it is written down: format, validity, Terraform's own tests, facts that other files share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The infrastructure applied to moto's server: made, found as it was asked for, used, found unchanged, and taken down.
+"""The infrastructure applied to moto's server: made, found as it was asked for, used, found unchanged, taken down.
 
-It takes more than a minute in which nearly nothing is computed: the provider waits until S3 has given the same answer about
-lifecycle rules ten times. So everything is made once, and the tests look at it.
+It takes more than a minute in which nearly nothing is computed: the provider waits until S3 has given the same answer
+about lifecycle rules ten times. So everything is made once, and the tests look at it.
 """
 
 from __future__ import annotations
@@ -147,7 +147,10 @@ def test_an_object_is_refused_without_tls_and_kept_by_its_versions(made: Made) -
         s3.put_object(Body=b"one", **item)
         s3.put_object(Body=b"two", **item)
         assert code(s3.put_object, Body=b"three", IfNoneMatch="*", **item) == "PreconditionFailed"
-        s3.delete_object(**item)
+        marker = s3.delete_object(**item)["VersionId"]
+        assert code(s3.get_object, **item) == "NoSuchKey"
+        s3.delete_object(VersionId=marker, **item)
+        assert s3.get_object(**item)["Body"].read() == b"two"
         versions = s3.list_object_versions(Bucket=bucket)["Versions"]
         read = {s3.get_object(VersionId=version["VersionId"], **item)["Body"].read() for version in versions}
         assert read == {b"one", b"two"}
@@ -250,9 +253,8 @@ def test_what_github_is_told_is_what_was_made(made: Made) -> None:
 
 def test_each_exception_for_moto_still_has_its_reason(made: Made) -> None:
     """If this fails, moto has learned something: take the exception out of `cloud.EXCEPTIONS`."""
-    [rule] = made.client("s3").get_bucket_replication(Bucket=made.outputs["lake_bucket"])["ReplicationConfiguration"][
-        "Rules"
-    ]
+    replication = made.client("s3").get_bucket_replication(Bucket=made.outputs["lake_bucket"])
+    [rule] = replication["ReplicationConfiguration"]["Rules"]
     assert "SourceSelectionCriteria" not in rule
     assert rule.get("DeleteMarkerReplication", {}).get("Status") != "Enabled"
     rules = made.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
