@@ -14,6 +14,7 @@ from potato import schema
 from tests import cloud
 
 ROOT = Path(__file__).parent.parent
+CHECKOV = ROOT / ".setup" / "checkov-env" / "bin" / "checkov"
 WITH_TERRAFORM = pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed")
 
 
@@ -52,6 +53,21 @@ def test_terraforms_own_tests_pass_with_a_mocked_provider(root: Path) -> None:
     done = cloud.terraform(root, "test", env=cloud.environment())
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 failed" in done.stdout
+
+
+@pytest.mark.skipif(not CHECKOV.exists(), reason="checkov is not installed; type: make check.infra")
+def test_checkov_finds_nothing_that_is_not_skipped_for_a_reason() -> None:
+    options = ["--framework", "terraform", "--quiet", "--compact", "--skip-download", "--skip-path", r"\.terraform"]
+    done = subprocess.run(
+        [CHECKOV, "--directory", cloud.INFRA, *options],
+        env=cloud.environment() | {"LOG_LEVEL": "ERROR"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    skips = [line for path in cloud.INFRA.rglob("*.tf") for line in re.findall(r"#checkov:.*", path.read_text())]
+    assert all(re.fullmatch(r"#checkov:skip=CKV2?_AWS_\d+:\w.{20,}", line) for line in skips), skips
 
 
 def test_the_lake_has_the_layers_and_datasets_of_the_dictionary() -> None:

@@ -78,10 +78,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         with log.open("w") as stream:
             process = subprocess.Popen(command, cwd=root, env=env, stdout=stream, stderr=subprocess.STDOUT)
             second_writer = ""
-            while process.poll() is None:
-                if not second_writer and s3.list_objects_v2(Bucket=STATE, Prefix=f"{KEY}.tflock")["KeyCount"]:
-                    second_writer = code(s3.put_object, Bucket=STATE, Key=f"{KEY}.tflock", Body=b"", IfNoneMatch="*")
-                time.sleep(0.5)
+            try:
+                while process.poll() is None:
+                    if not second_writer and s3.list_objects_v2(Bucket=STATE, Prefix=f"{KEY}.tflock")["KeyCount"]:
+                        item = {"Bucket": STATE, "Key": f"{KEY}.tflock"}
+                        second_writer = code(s3.put_object, Body=b"", IfNoneMatch="*", **item)
+                    time.sleep(0.5)
+            finally:
+                process.kill()  # of no effect on one that has ended
         assert process.returncode == 0, log.read_text()
 
         plan = cloud.terraform(root, "plan", "-detailed-exitcode", "-input=false", env=env)

@@ -125,12 +125,10 @@ resource "aws_s3_bucket_replication_configuration" "this" {
 
   lifecycle {
     precondition {
-      condition     = each.value.versioning != ""
-      error_message = "Replication needs versions in ${each.value.name}."
+      condition     = each.value.versioning != "" && module.bucket[each.key].versioning != ""
+      error_message = "Replication needs versions in ${each.value.name} and in its replica."
     }
   }
-
-  depends_on = [module.bucket]
 }
 
 resource "aws_sns_topic" "alarms" {
