@@ -103,10 +103,21 @@ def environment(address: str | None = None, **variables: str) -> dict[str, str]:
     return kept | made | {f"TF_VAR_{name}": text for name, text in (repository | variables).items()}
 
 
-def copy(destination: Path) -> Path:
-    """Copy the configuration, without what Terraform keeps beside it."""
+def copy(project: Path) -> Path:
+    """Copy infra/ into a folder, without what Terraform keeps there; return the folder of the configuration."""
     ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "backend.hcl", "terraform.tfvars")
-    return Path(shutil.copytree(INFRA, destination, ignore=ignored))
+    shutil.copytree(INFRA.parent, project / "infra", ignore=ignored)
+    return project / "infra" / "terraform"
+
+
+def unprovided(done: subprocess.CompletedProcess[str]) -> str | None:
+    """Return the reason if an `init` ended because the provider can't be had, and None if it went well."""
+    if done.returncode and "rovider" in done.stderr:
+        named = os.environ.get("TF_CLI_CONFIG_FILE")
+        mirror = "TF_CLI_CONFIG_FILE names no mirror" if named is None else f"not as TF_CLI_CONFIG_FILE={named} has it"
+        return f"Terraform's AWS provider can't be had: {mirror}, and the registry is out of reach"
+    assert done.returncode == 0, done.stderr
+    return None
 
 
 def terraform(root: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -120,13 +131,7 @@ def why_not(root: Path, *arguments: str, env: dict[str, str]) -> str | None:
     """Prepare a configuration; return why Terraform can't be used here, or None if it can."""
     if shutil.which("terraform") is None:
         return "Terraform is not installed"
-    done = terraform(root, "init", "-input=false", "-lockfile=readonly", *arguments, env=env)
-    if done.returncode and "rovider" in done.stderr:
-        mirror = env.get("TF_CLI_CONFIG_FILE")
-        where = "TF_CLI_CONFIG_FILE names no mirror" if mirror is None else f"TF_CLI_CONFIG_FILE is {mirror}"
-        return f"Terraform's AWS provider can't be had: {where}, and the registry is out of reach"
-    assert done.returncode == 0, done.stderr
-    return None
+    return unprovided(terraform(root, "init", "-input=false", "-lockfile=readonly", *arguments, env=env))
 
 
 def outputs(root: Path, env: dict[str, str]) -> dict[str, Any]:

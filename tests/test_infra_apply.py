@@ -7,11 +7,14 @@ about lifecycle rules ten times. So everything is made once, and the tests look 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,6 @@ class Made:
     root: Path
     env: dict[str, str]
     outputs: dict[str, Any]
-    lock_seen: bool
     second_writer: str
     second_plan: subprocess.CompletedProcess[str]
 
@@ -58,26 +60,32 @@ def code(call: Any, **arguments: Any) -> str:
     return ""
 
 
+def make(root: Path, part: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Do what `make infra.PART` does."""
+    script = ["sh", str(root.parent / "terraform.sh"), part]
+    return subprocess.run(script, env=env, text=True, capture_output=True, timeout=180, check=False)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     if shutil.which("terraform") is None:
         pytest.skip("Terraform is not installed")
-    root = cloud.copy(tmp_path_factory.mktemp("apply") / "terraform")
+    root = cloud.copy(tmp_path_factory.mktemp("project"))
     for name, text in cloud.EXCEPTIONS.items():
         (root / name).write_text(text)
     with cloud.server() as address:
         env = cloud.environment(address, replication="true", protect="false", alarm_email="team@example.org")
+        env |= {"YES": "1", "TF_STATE_BUCKET": STATE, "TF_CLI_ARGS_init": "-backend-config=use_path_style=true"}
+        env |= dict.fromkeys(("TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy"), "-parallelism=40")
         s3 = client(address, "s3")
         s3.create_bucket(Bucket=STATE)
-        backend = [f"-backend-config={item}" for item in (f"bucket={STATE}", "region=us-east-1", "use_path_style=true")]
-        if reason := cloud.why_not(root, *backend, env=env):
+        if reason := cloud.unprovided(make(root, "init", env)):
             pytest.skip(reason)
 
-        command = ["terraform", "apply", "-auto-approve", "-input=false", "-parallelism=40"]
-        log = root.parent / "apply.log"
+        log, second_writer = root / "apply.log", ""
         with log.open("w") as stream:
-            process = subprocess.Popen(command, cwd=root, env=env, stdout=stream, stderr=subprocess.STDOUT)
-            second_writer = ""
+            script = ["sh", str(root.parent / "terraform.sh"), "apply"]
+            process = subprocess.Popen(script, env=env, stdout=stream, stderr=stream, start_new_session=True)
             try:
                 while process.poll() is None:
                     if not second_writer and s3.list_objects_v2(Bucket=STATE, Prefix=f"{KEY}.tflock")["KeyCount"]:
@@ -85,17 +93,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
                         second_writer = code(s3.put_object, Body=b"", IfNoneMatch="*", **item)
                     time.sleep(0.5)
             finally:
-                process.kill()  # of no effect on one that has ended
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == 0, log.read_text()
 
         plan = cloud.terraform(root, "plan", "-detailed-exitcode", "-input=false", env=env)
-        yield Made(root, env, cloud.outputs(root, env), bool(second_writer), second_writer, plan)
+        yield Made(root, env, cloud.outputs(root, env), second_writer, plan)
 
         # The provider waits a minute, by the clock, for a queue that moto has deleted at once. So it goes by hand.
         batch = client(address, "batch")
         batch.update_job_queue(jobQueue="cdp-dev-pipeline", state="DISABLED")
         batch.delete_job_queue(jobQueue="cdp-dev-pipeline")
-        done = cloud.terraform(root, "destroy", "-auto-approve", "-input=false", "-parallelism=40", env=env)
+        done = make(root, "destroy", env)
         assert done.returncode == 0, done.stdout + done.stderr
         assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [STATE]
         for region in ("us-east-1", "us-west-2"):
@@ -107,12 +116,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         assert client(address, "iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
 
 
+def may(made: Made, role: str, action: str, resource: str) -> bool:
+    """Tell whether the policy of a role lets an action through, wherever its conditions hold."""
+    document = made.client("iam").get_role_policy(RoleName=f"cdp-dev-{role}", PolicyName=f"cdp-dev-{role}")
+    effects = set()
+    for statement in document["PolicyDocument"]["Statement"]:
+        actions, resources = (
+            [item] if isinstance(item, str) else item for item in (statement["Action"], statement["Resource"])
+        )
+        if any(fnmatchcase(action, a) for a in actions) and any(fnmatchcase(resource, r) for r in resources):
+            effects.add(statement["Effect"])
+    return effects == {"Allow"}
+
+
 def test_a_second_plan_is_empty(made: Made) -> None:
     assert made.second_plan.returncode == 0, made.second_plan.stdout + made.second_plan.stderr
 
 
 def test_the_state_is_in_s3_under_a_lock_that_nobody_else_can_take(made: Made) -> None:
-    assert made.lock_seen
     assert made.second_writer == "PreconditionFailed"
     keys = [item["Key"] for item in made.client("s3").list_objects_v2(Bucket=STATE)["Contents"]]
     assert keys == [KEY]  # and the lock is gone
@@ -249,10 +270,79 @@ def test_jobs_run_on_spot_where_no_road_leads_out(made: Made) -> None:
 
 
 def test_what_github_is_told_is_what_was_made(made: Made) -> None:
-    lines = made.outputs["github_commands"].splitlines()
+    lines = make(made.root, "output", made.env).stdout.splitlines()
     assert f"gh secret set AWS_ROLE_ARN --body {made.outputs['role_arns']['pipeline']}" in lines
     assert f"gh variable set LAKE_BUCKET --body {made.outputs['lake_bucket']}" in lines
     assert "gh variable set AWS_REGION --body us-east-1" in lines
+    assert f"gh variable set TF_STATE_BUCKET --body {STATE}" in lines
+
+
+def test_the_pipeline_reaches_its_data_and_nothing_else(made: Made) -> None:
+    lake, artifacts = (f"arn:aws:s3:::{made.outputs[name]}" for name in ("lake_bucket", "mlflow_bucket"))
+    table = f"arn:aws:dynamodb:us-east-1:123456789012:table/{made.outputs['mlflow_table']}"
+    for action, resource in (
+        ("s3:PutObject", f"{lake}/silver/weekly_features/part.parquet"),
+        ("s3:ListBucket", lake),
+        ("s3:GetObject", f"{artifacts}/experiments/1/model.json"),
+        ("dynamodb:Query", table),
+        ("logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/cdp-dev/pipeline:log-stream:a"),
+    ):
+        assert may(made, "pipeline", action, resource), action
+        assert may(made, "job", action, resource), action
+    for action, resource in (
+        ("s3:PutObject", f"{artifacts}/elsewhere"),
+        ("s3:GetObject", f"arn:aws:s3:::{STATE}/{KEY}"),
+        ("s3:DeleteObjectVersion", f"{lake}/silver/a"),
+        ("s3:PutBucketPolicy", lake),
+        ("dynamodb:DeleteTable", table),
+        ("dynamodb:GetItem", f"{table}-of-others"),
+        ("logs:DeleteLogGroup", "arn:aws:logs:us-east-1:123456789012:log-group:/cdp-dev/pipeline"),
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/cdp-dev-job"),
+    ):
+        assert not may(made, "pipeline", action, resource), action
+
+
+def test_a_plan_reads_no_data_and_an_apply_cannot_widen_its_own_rights(made: Made) -> None:
+    lake, table = (
+        f"arn:aws:s3:::{made.outputs['lake_bucket']}",
+        "arn:aws:dynamodb:us-east-1:123456789012:table/cdp-dev-mlflow-backend",
+    )
+    state, role = f"arn:aws:s3:::{STATE}/{KEY}", "arn:aws:iam::123456789012:role/cdp-dev-"
+    assert may(made, "plan", "s3:GetBucketPolicy", lake)
+    assert may(made, "plan", "s3:GetObject", state)
+    for action, resource in (
+        ("s3:GetObject", f"{lake}/bronze/a"),
+        ("s3:PutObject", state),
+        ("s3:PutObject", f"{state}.tflock"),
+        ("dynamodb:GetItem", table),
+        ("logs:GetLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/cdp-dev/pipeline:log-stream:a"),
+        ("iam:CreateRole", f"{role}new"),
+    ):
+        assert not may(made, "plan", action, resource), action
+    assert may(made, "apply", "iam:PutRolePolicy", f"{role}job")
+    assert may(made, "apply", "s3:PutObject", f"{state}.tflock")
+    for action, resource in (
+        ("iam:PutRolePolicy", f"{role}apply"),
+        ("iam:UpdateAssumeRolePolicy", f"{role}plan"),
+        ("iam:PutRolePermissionsBoundary", f"{role}job"),
+        ("iam:DeleteRolePermissionsBoundary", f"{role}job"),
+        ("iam:CreatePolicyVersion", "arn:aws:iam::123456789012:policy/cdp-dev-boundary"),
+        ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/of-others"),
+        ("s3:GetObject", f"{lake}/bronze/a"),
+        ("s3:DeleteBucket", "arn:aws:s3:::of-others"),
+    ):
+        assert not may(made, "apply", action, resource), action
+
+
+def test_every_role_has_a_policy_of_a_size_that_aws_takes_and_all_but_two_a_boundary(made: Made) -> None:
+    iam, without = made.client("iam"), set()
+    for item in iam.list_roles()["Roles"]:
+        name = item["RoleName"]
+        document = iam.get_role_policy(RoleName=name, PolicyName=name)["PolicyDocument"]
+        assert len(json.dumps(document, separators=(",", ":"))) <= 10_240, name
+        if "PermissionsBoundary" not in iam.get_role(RoleName=name)["Role"]:
+            without.add(name)
+    assert without == {"cdp-dev-plan", "cdp-dev-apply"}
 
 
 def test_each_exception_for_moto_still_has_its_reason(made: Made) -> None:

@@ -124,7 +124,7 @@ locals {
       Effect = "Allow"
       Action = [
         "ec2:CreateVpc", "ec2:CreateSubnet", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateVpcEndpoint",
-        "ec2:CreateFlowLogs", "ec2:CreateTags", "kms:CreateKey", "ecr:GetAuthorizationToken",
+        "ec2:CreateFlowLogs", "ec2:CreateTags", "ecr:GetAuthorizationToken",
         # A job definition is registered under a number that it gets by that.
         "batch:RegisterJobDefinition", "batch:DeregisterJobDefinition",
       ]
@@ -142,6 +142,14 @@ locals {
       ]
       Resource  = "*"
       Condition = local.ours
+    },
+    {
+      # A key has no tag yet while it is made; the request has.
+      Sid       = "KeysThatWillBeOurs"
+      Effect    = "Allow"
+      Action    = ["kms:CreateKey", "kms:TagResource"]
+      Resource  = "*"
+      Condition = { StringEquals = { "aws:RequestTag/Project" = var.prefix } }
     },
     { Sid = "KeyNames", Effect = "Allow", Action = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"], Resource = local.aliases },
     {
