@@ -113,8 +113,9 @@ def copy(project: Path) -> Path:
 def unprovided(done: subprocess.CompletedProcess[str]) -> str | None:
     """Return the reason if an `init` ended because the provider can't be had, and None if it went well."""
     if done.returncode and "rovider" in done.stderr:
-        named = os.environ.get("TF_CLI_CONFIG_FILE")
-        mirror = "TF_CLI_CONFIG_FILE names no mirror" if named is None else f"not as TF_CLI_CONFIG_FILE={named} has it"
+        named = os.environ.get("TF_CLI_CONFIG_FILE", "")
+        missing = "" if Path(named).is_file() else ", which does not exist"
+        mirror = f"TF_CLI_CONFIG_FILE is {named}{missing}" if named else "TF_CLI_CONFIG_FILE names no mirror"
         return f"Terraform's AWS provider can't be had: {mirror}, and the registry is out of reach"
     assert done.returncode == 0, done.stderr
     return None

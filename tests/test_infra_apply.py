@@ -97,7 +97,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
                     os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == 0, log.read_text()
 
-        plan = cloud.terraform(root, "plan", "-detailed-exitcode", "-input=false", env=env)
+        plan = make(root, "plan", env | {"TF_CLI_ARGS_plan": "-detailed-exitcode"})
         yield Made(root, env, cloud.outputs(root, env), second_writer, plan)
 
         # The provider waits a minute, by the clock, for a queue that moto has deleted at once. So it goes by hand.

@@ -88,21 +88,3 @@ run "a_wildcard_in_an_owner_is_refused" {
 
   expect_failures = [var.subjects]
 }
-
-run "a_role_for_nobody_is_refused" {
-  command = plan
-
-  module {
-    source = "./modules/role"
-  }
-
-  variables {
-    name         = "cdp-dev-plan"
-    description  = "test"
-    provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
-    policy       = "{}"
-    subjects     = []
-  }
-
-  expect_failures = [var.subjects]
-}

@@ -1,4 +1,4 @@
-# One value each that must not get through. The values beside it are good, so that nothing else can be the reason.
+# Values that must not get through. Each is expected to fail by itself.
 mock_provider "aws" {
   source = "./tests/mocks"
 }
@@ -14,35 +14,17 @@ variables {
   github_repository_id = "22"
 }
 
-run "a_wildcard_for_the_repository" {
+run "wildcards_in_what_makes_a_subject" {
   command = plan
 
   variables {
-    github_repository = "someone/*"
-  }
-
-  expect_failures = [var.github_repository]
-}
-
-run "a_wildcard_for_an_id" {
-  command = plan
-
-  variables {
+    github_repository    = "someone/*"
     github_owner_id      = "*"
     github_repository_id = "?"
+    github_environment   = "prod*"
   }
 
-  expect_failures = [var.github_owner_id, var.github_repository_id]
-}
-
-run "a_wildcard_for_the_environment" {
-  command = plan
-
-  variables {
-    github_environment = "prod*"
-  }
-
-  expect_failures = [var.github_environment]
+  expect_failures = [var.github_repository, var.github_owner_id, var.github_repository_id, var.github_environment]
 }
 
 run "values_that_aws_would_only_refuse_halfway_through" {

@@ -39,9 +39,8 @@ run "a_second_apply_changes_nothing" {
     )
     error_message = "a second apply made other buckets or another repository"
   }
-}
 
-run "roles_are_taken_by_two_spelled_out_subjects_each" {
+  # Two spelled-out subjects a role, and no others.
   assert {
     condition = { for role, trust in output.role_trust : role => jsondecode(trust).Statement[0].Condition } == {
       for role, context in { plan = "pull_request", apply = "environment:production", pipeline = "ref:refs/heads/main" } : role => {
