@@ -124,7 +124,7 @@ def unprovided(done: subprocess.CompletedProcess[str]) -> str | None:
 def terraform(root: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run Terraform in a folder; the caller looks at how it ended."""
     return subprocess.run(
-        ["terraform", *arguments], cwd=root, env=env, text=True, capture_output=True, timeout=180, check=False
+        ["terraform", *arguments], cwd=root, env=env, text=True, capture_output=True, timeout=400, check=False
     )
 
 

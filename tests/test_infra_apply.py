@@ -63,7 +63,7 @@ def code(call: Any, **arguments: Any) -> str:
 def make(root: Path, part: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Do what `make infra.PART` does."""
     script = ["sh", str(root.parent / "terraform.sh"), part]
-    return subprocess.run(script, env=env, text=True, capture_output=True, timeout=180, check=False)
+    return subprocess.run(script, env=env, text=True, capture_output=True, timeout=400, check=False)
 
 
 @pytest.fixture(scope="module")
