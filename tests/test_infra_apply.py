@@ -266,7 +266,7 @@ def test_jobs_run_on_spot_where_no_road_leads_out(made: Made) -> None:
         "logs": "Interface",
     }
     [job] = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
-    assert job["containerProperties"]["image"] == f"{made.outputs['image']}:main"
+    assert job["containerProperties"]["image"] == f"{made.outputs['image']}:unreleased"
 
 
 def test_what_github_is_told_is_what_was_made(made: Made) -> None:

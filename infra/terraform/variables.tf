@@ -195,12 +195,12 @@ variable "vpc_cidr" {
 }
 
 variable "image_tag" {
-  description = "The tag of the pipeline's image in the repository that is made here."
+  description = "The tag of the image that jobs run: the commit that it was built from. Tags can't be moved."
   type        = string
-  default     = "main"
+  default     = "unreleased"
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag: a tag other than latest, which would not tell what ran."
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && !contains(["latest", "main"], var.image_tag)
+    error_message = "image_tag: a commit's hash or a version; latest and main would not tell what ran."
   }
 }
