@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench calibration clean lock setup setup.aws
 .PHONY: diagram mermaid obs.up obs.down lineage.up lineage.down
+.PHONY: check.infra infra.init infra.plan infra.apply infra.output infra.destroy
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 help: ## what can be typed here
-	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## set up, run the pipeline on the study in params.yaml, and say where the report is
 	@potato doctor --quiet
@@ -40,6 +41,24 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 
 bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports
 	@failed=0; for part in overhead signals ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
+check.infra: $(STAMPS)/checkov ## Terraform's format, validity and tests, and checkov; needs terraform
+	@sh infra/terraform.sh check
+
+infra.init: ## once: the bucket for Terraform's state, and Terraform itself
+	@sh infra/terraform.sh init
+
+infra.plan: ## what an apply would change on AWS
+	@sh infra/terraform.sh plan
+
+infra.apply: ## do what was planned, or plan and ask
+	@sh infra/terraform.sh apply
+
+infra.output: ## what to type so that GitHub's workflows know what was made
+	@sh infra/terraform.sh output
+
+infra.destroy: ## take all of it down; see infra/README.md first
+	@sh infra/terraform.sh destroy
+
 
 TRIALS ?= 200
 
@@ -100,6 +119,10 @@ $(STAMPS)/run: $(STAMPS)/venv requirements/run.lock pyproject.toml
 
 $(STAMPS)/aws: $(STAMPS)/run requirements/aws.lock
 	@sh requirements/setup.sh aws "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(STAMPS)/checkov: $(STAMPS)/venv requirements/checkov.lock
+	@sh requirements/setup.sh checkov "$(PYTHON)" "$(VENV)"
 	@touch $@
 
 $(STAMPS)/dev: $(STAMPS)/run requirements/dev.lock

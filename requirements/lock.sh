@@ -16,3 +16,4 @@ python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["pr
 compile spark.lock pyproject.toml --extra spark --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps
+echo checkov | compile checkov.lock -
