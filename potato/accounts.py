@@ -113,7 +113,7 @@ def by_reason(families: Mapping[str, ir.Table]) -> Reasons:
     return reasons
 
 
-@ibis.udf.agg.builtin(name="bit_or")
+@ibis.udf.agg.builtin(name="bit_or")  # type: ignore[untyped-decorator]
 def _bit_or(bits: int) -> int:  # type: ignore[empty-body]
     """Return the engine's own bit_or: Ibis has one too, but no rule that writes it for Spark."""
 
