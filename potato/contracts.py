@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,13 +89,20 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
     return made
 
 
-def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> list[Verdict]:
-    """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation."""
+def check(table: Any, dataset: schema.Dataset, *, at_least: int = 0) -> list[Verdict]:
+    """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation.
+
+    `table` is an Arrow table, or a DataFrame of Spark, where Great Expectations asks Spark.
+    """
     import great_expectations as gx
 
     with spans.span(f"contract {dataset.name}", **{"potato.dataset": dataset.name}) as told:
         suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
-        found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
+        batch = _batch(_frame(table, dataset)) if isinstance(table, pa.Table) else _spark_batch(table)
+        with warnings.catch_warnings():
+            # Of Great Expectations and PySpark about themselves, where Spark is asked.
+            warnings.simplefilter("default" if isinstance(table, pa.Table) else "ignore")
+            found = batch.validate(suite, result_format="BASIC")
         verdicts = [_verdict(dataset, result) for result in found.results]
         told |= counted(verdicts)
     return verdicts
@@ -128,8 +136,8 @@ def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 @functools.cache
-def _tables() -> Any:
-    """Return where tables are handed to Great Expectations: one context a process, since making one takes time."""
+def _context() -> Any:
+    """Return Great Expectations' context: one a process, since making one takes time."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.execution_engine import pandas_execution_engine
@@ -138,8 +146,27 @@ def _tables() -> Any:
     pandas_execution_engine.HASH_THRESHOLD = 0
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas("potato").add_dataframe_asset("table")
+    return context
+
+
+@functools.cache
+def _tables() -> Any:
+    """Return where tables are handed to Great Expectations."""
+    asset = _context().data_sources.add_pandas("potato").add_dataframe_asset("table")
     return asset.add_batch_definition_whole_dataframe("whole")
+
+
+@functools.cache
+def _spark_tables() -> Any:
+    """Return where DataFrames of Spark are handed to Great Expectations."""
+    source = _context().data_sources.add_spark("spark", persist=True, force_reuse_spark_context=True)
+    return source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("whole")
+
+
+def _spark_batch(frame: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _spark_tables().get_batch({"dataframe": frame})
 
 
 def _batch(frame: Any) -> Any:
