@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup
+.PHONY: help run test check bench calibration clean lock setup spark
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,6 +47,8 @@ lock: setup ## resolve the versions again, after a change of the dependencies in
 
 setup: $(STAMPS)/run
 
+spark: setup $(STAMPS)/spark ## set up what `engine: spark` in params.yaml needs (docs/spark.md)
+
 $(STAMPS)/venv: requirements/setup.lock
 	@sh requirements/setup.sh venv "$(PYTHON)" "$(VENV)"
 	@mkdir -p $(@D) && touch $@
@@ -57,4 +59,8 @@ $(STAMPS)/run: $(STAMPS)/venv requirements/run.lock pyproject.toml
 
 $(STAMPS)/dev: $(STAMPS)/run requirements/dev.lock
 	@sh requirements/setup.sh dev "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(STAMPS)/spark: $(STAMPS)/run requirements/spark.lock
+	@sh requirements/setup.sh spark "$(PYTHON)" "$(VENV)"
 	@touch $@

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves pyproject.toml into the locks: versions and hashes, no addresses. dev.lock rests on run.lock.
+# Resolves pyproject.toml into the locks: versions and hashes, no addresses. dev.lock and spark.lock rest on run.lock.
 set -eu
 compile() {
   output=$1
@@ -11,5 +11,6 @@ compile() {
 cd "$(dirname "$0")/.."
 compile run.lock pyproject.toml
 compile dev.lock --group test --group check --constraint requirements/run.lock
+compile spark.lock pyproject.toml --extra spark --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps

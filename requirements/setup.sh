@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up one part of the environment: venv, run or dev. Called by make; says what it does, since it takes a while.
+# Sets up one part of the environment: venv, run, dev or spark. Called by make; says what it does, since it takes a while.
 set -eu
 part=$1 python=$2 venv=$3
 log=.setup/$part.log
@@ -60,5 +60,11 @@ dev)
   echo "set-up: the packages that tests and checks need"
   : >"$log"
   install -r requirements/dev.lock || fail "a package of requirements/dev.lock could not be installed"
+  ;;
+spark)
+  echo "set-up: PySpark, some 450 MB"
+  : >"$log"
+  install -r requirements/spark.lock || fail "a package of requirements/spark.lock could not be installed"
+  command -v java >/dev/null || echo "Spark needs Java 17 or newer; on Debian and Ubuntu: apt-get install openjdk-17-jre-headless"
   ;;
 esac
