@@ -31,8 +31,8 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@echo "check: all good"
 
-bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, and what imports cost gold
-	@failed=0; for part in overhead ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
+bench: setup ## measure the pipeline against plain papermill, the ingest against DuckDB, what imports cost gold, and Spark against DuckDB
+	@failed=0; for part in overhead ingest gold spark; do python -m benchmarks.$$part || failed=1; done; exit $$failed
 
 TRIALS ?= 200
 

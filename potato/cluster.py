@@ -108,7 +108,7 @@ def session(settings: SparkSettings) -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
-    _require_java()
+    require_java()
     builder = SparkSession.builder.appName("potato").master(settings.master)
     for key, value in _configuration(settings).items():
         builder = builder.config(key, value)
@@ -142,7 +142,8 @@ def _configuration(settings: SparkSettings) -> dict[str, str]:
     return {**own, "spark.sql.warehouse.dir": warehouse.as_uri(), **settings.options}
 
 
-def _require_java() -> None:
+def require_java() -> None:
+    """Raise PotatoError where no Java is found that Spark can run on."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     found = "no java" if not home else f"no java in {home}, which JAVA_HOME names"

@@ -8,19 +8,25 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from potato import lake
+from potato import cluster, contracts, engine, lake, schema, settings, simulate
 from potato.bronze import CSVLoader
+from potato.errors import PotatoError
+from potato.manifest import Verdict
 from potato.silver import FeatureEngineer
 
 from .conftest import HERE
+from .layer_frames import changed, filled
 from .test_conservation import MAPPINGS
 
 pytestmark = [
@@ -150,11 +156,17 @@ def hostile() -> dict[str, str]:
 
 def choose(project: Path, engine: str) -> None:
     """Write the engine into the project's params.yaml."""
-    path = project / "params.yaml"
     text = (HERE / "params.yaml").read_text()
-    assert "engine: duckdb" in text
-    assert "local[*]" in text
-    path.write_text(text.replace("engine: duckdb", f"engine: {engine}", 1).replace("local[*]", "local[2]", 1))
+    # A Java that compiles once is ready sooner; the tests are over before it would be slower.
+    few = "{ spark.driver.extraJavaOptions: -XX:TieredStopAtLevel=1 -XX:+UseSerialGC }"
+    for old, new in (
+        ("engine: duckdb", f"engine: {engine}"),
+        ("local[*]", "local[2]"),
+        ("options: {}", f"options: {few}"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    (project / "params.yaml").write_text(text)
 
 
 def bronze(name: str, project: Path) -> CSVLoader:
@@ -220,3 +232,128 @@ def test_a_study_of_hostile_texts_gives_equal_tables_on_both_engines(study: Stud
     assert len(set(quarantine["reason"].to_pylist())) > 10
     assert len(set(flags["flag"].to_pylist())) > 3
     assert_equal(one, other)
+
+
+@pytest.fixture
+def demo(project: Path) -> Path:
+    """The project with the raw files of the demo study."""
+    simulate.simulate(settings.load(project, "demo").simulate, project / "data" / "raw" / "demo")
+    return project
+
+
+def made(name: str, project: Path) -> tuple[CSVLoader, FeatureEngineer]:
+    """Run bronze and silver with their contracts and all that they write, on the engine in params.yaml."""
+    loader = CSVLoader(name)
+    loader.read_nutrition_files()
+    loader.basic_validation()
+    loader.validate_schema()
+    loader.save()
+    shutil.copytree(
+        project / "data" / ".interactive" / "data" / "bronze", project / "data" / "bronze", dirs_exist_ok=True
+    )
+    engineer = silver(name)
+    engineer.validate_schema()
+    engineer.save()
+    return loader, engineer
+
+
+def verdicts(found: list[Verdict]) -> list[tuple[object, ...]]:
+    """Return what has to be equal of verdicts; which of the values out of bounds are named first is the engine's."""
+    return [(v.dataset, v.expectation, v.column, v.severity, v.success, v.unexpected_count, v.sentence) for v in found]
+
+
+def test_the_demo_study_gives_equal_layers_and_verdicts_on_both_engines(
+    demo: Path, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    choose(demo, "duckdb")
+    raw, one = made("demo", demo)
+    written = lake.fingerprint(demo / "data" / ".interactive" / "data" / "bronze")
+    choose(demo, "spark")
+    shared = demo / "shared"
+    path = demo / "params.yaml"
+    path.write_text(path.read_text().replace("  master:", f"  lake: {shared.as_uri()}\n  master:", 1))
+    capfd.readouterr()
+    spread, other = made("demo", demo)
+    assert capfd.readouterr().err == ""
+    assert [str(warning.message) for warning in recwarn] == []
+    assert lake.fingerprint(demo / "data" / ".interactive" / "data" / "bronze") == written
+    assert_equal(one, other)
+    assert verdicts(raw.verdicts) == verdicts(spread.verdicts)
+    assert verdicts(one.verdicts) == verdicts(other.verdicts)
+    weeks = pq.read_table(shared / "demo" / "silver" / "weekly_features", partitioning="hive")
+    assert weeks.num_rows == other.tables["weekly_features"].num_rows
+    assert (shared / "demo" / "silver" / "weekly_features" / "study_week=1").is_dir()
+    raws = {entry.name for entry in (shared / "demo" / "bronze" / "weight").iterdir() if entry.is_dir()}
+    assert len(raws) == len({name for name, file in raw.ledger().items() if file["family"] == "weight"})
+
+
+def test_a_contract_on_spark_finds_what_it_finds_in_arrow(project: Path) -> None:
+    choose(project, "spark")
+    chosen = settings.load(project, "demo")
+    weeks = filled(schema.WEEKLY_FEATURES, [{"subject_id": "ann", "study_week": week} for week in range(1, 31)])
+    broken = changed(changed(changed(weeks, 3, days_logged=8), 5, subject_id=None), 9, entries_potato=-1)
+    broken = changed(changed(broken, 1, study_week=1), 12, energy_kcal_per_day=20_001.0)
+    for table in (weeks, broken, broken.select(broken.column_names[::-1]), weeks.slice(0, 0)):
+        here = contracts.check(table, schema.WEEKLY_FEATURES, at_least=1)
+        there = contracts.check(cluster.frame(chosen, table), schema.WEEKLY_FEATURES, at_least=1)
+        assert verdicts(here) == verdicts(there)
+    assert not all(
+        verdict.success for verdict in contracts.check(cluster.frame(chosen, broken), schema.WEEKLY_FEATURES)
+    )
+
+
+def test_what_is_wrong_with_a_raw_file_is_said_as_without_spark(study: Study, project: Path) -> None:
+    name = study({"weight.csv": bytes(2000)})
+    said = []
+    for chosen in ("duckdb", "spark"):
+        choose(project, chosen)
+        with pytest.raises(PotatoError, match="no text file") as caught:
+            CSVLoader(name).read_nutrition_files()
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+
+
+def test_spark_without_its_package_says_what_to_type(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(project, "spark")
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(PotatoError, match="not installed") as caught:
+        cluster.session(settings.load(project, "demo").spark)
+    assert "make spark" in str(caught.value.hint)
+
+
+def test_spark_without_java_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(PotatoError, match="needs Java 17") as caught:
+        cluster.require_java()
+    assert "JAVA_HOME" in str(caught.value.found)
+    assert "openjdk-17" in str(caught.value.hint)
+    old = tmp_path / "bin" / "java"
+    old.parent.mkdir()
+    old.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_392\"' >&2\n")
+    old.chmod(0o755)
+    with pytest.raises(PotatoError) as caught:
+        cluster.require_java()
+    assert caught.value.found == "Java 8"
+
+
+@pytest.mark.parametrize(
+    ("re2", "text", "found"),
+    [
+        (r"^\d+$", "80\n", False),
+        (r"^\s$", "\x0b", False),
+        (r"^[\s\d]+$", "1 \n", True),
+        (r"(?i:^kg$)", "\u212aG", True),
+        (r"\.\d{3}\b", "1.100é", True),
+        (r"^\$[$]\]$", "$$]", True),
+    ],
+)
+def test_a_pattern_finds_in_spark_what_it_finds_in_duckdb(project: Path, re2: str, text: str, found: bool) -> None:
+    choose(project, "spark")
+    for engine_ in (duckdb_settings(project), settings.load(project, "demo")):
+        column = ibis.memtable(pa.table({"text": [text]}))
+        rows = engine.connect(engine_).to_pyarrow(column.select(found=column.text.re_search(re2)))
+        assert rows["found"].to_pylist() == [found]
+
+
+def duckdb_settings(project: Path) -> settings.Settings:
+    return settings.load(project, "demo").model_copy(update={"engine": "duckdb"})
