@@ -71,7 +71,7 @@ class SparkSettings(Section):
             return options
         for name in options:
             if not str(name).startswith("spark."):
-                raise ValueError(f"{name!r} is no option of Spark; each begins with `spark.`")
+                raise ValueError(f"{name}: an option of Spark begins with `spark.`")
         # YAML's true is Spark's "true".
         return {
             name: str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value

@@ -271,7 +271,7 @@ def test_the_demo_study_gives_equal_layers_and_verdicts_on_both_engines(
     choose(demo, "spark")
     shared = demo / "shared"
     path = demo / "params.yaml"
-    path.write_text(path.read_text().replace("  master:", f"  lake: {shared.as_uri()}\n  master:", 1))
+    path.write_text(path.read_text().replace("lake: null", f"lake: {shared.as_uri()}", 1))
     capfd.readouterr()
     spread, other = made("demo", demo)
     assert capfd.readouterr().err == ""
