@@ -185,8 +185,11 @@ def _own_stderr() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out PySpark's warnings of a pandas newer than itself: no frame of pandas is handed to it."""
+    """Leave out what PySpark warns of wherever it is imported or called: that it does not know so new a pandas.
+
+    No frame of pandas is handed to it.
+    """
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="pyspark")
-        warnings.filterwarnings("ignore", category=UserWarning, message=".*pandas.*")
         yield

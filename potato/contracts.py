@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from potato import schema, spans
+from potato import cluster, schema, spans
 from potato.manifest import Verdict, counted
 
 # Read at import time by Great Expectations, hence before it.
@@ -52,7 +51,8 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
 
     Each carries its severity and a sentence for the reader in `meta`. `at_least` is how many rows there must be.
     """
-    import great_expectations.expectations as gxe
+    with cluster.quiet():
+        import great_expectations.expectations as gxe
 
     made: list[Any] = [
         gxe.ExpectTableColumnsToMatchOrderedList(
@@ -94,14 +94,13 @@ def check(table: Any, dataset: schema.Dataset, *, at_least: int = 0) -> list[Ver
 
     `table` is an Arrow table, or a DataFrame of Spark, where Great Expectations asks Spark.
     """
-    import great_expectations as gx
+    with cluster.quiet():
+        import great_expectations as gx
 
     with spans.span(f"contract {dataset.name}", **{"potato.dataset": dataset.name}) as told:
         suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
         batch = _batch(_frame(table, dataset)) if isinstance(table, pa.Table) else _spark_batch(table)
-        with warnings.catch_warnings():
-            # Of Great Expectations and PySpark about themselves, where Spark is asked.
-            warnings.simplefilter("default" if isinstance(table, pa.Table) else "ignore")
+        with cluster.quiet():
             found = batch.validate(suite, result_format="BASIC")
         verdicts = [_verdict(dataset, result) for result in found.results]
         told |= counted(verdicts)
@@ -110,9 +109,11 @@ def check(table: Any, dataset: schema.Dataset, *, at_least: int = 0) -> list[Ver
 
 def hold(rules: Sequence[Rule]) -> list[Verdict]:
     """Evaluate rules and return a verdict for each, in their order; what is against a rule is named in the verdict."""
-    import great_expectations as gx
-    import great_expectations.expectations as gxe
     import pandas as pd
+
+    with cluster.quiet():
+        import great_expectations as gx
+        import great_expectations.expectations as gxe
 
     if not rules:
         return []
@@ -138,7 +139,8 @@ def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
 @functools.cache
 def _context() -> Any:
     """Return Great Expectations' context: one a process, since making one takes time."""
-    import great_expectations as gx
+    with cluster.quiet():
+        import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.execution_engine import pandas_execution_engine
 
@@ -164,8 +166,7 @@ def _spark_tables() -> Any:
 
 
 def _spark_batch(frame: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with cluster.quiet():
         return _spark_tables().get_batch({"dataframe": frame})
 
 

@@ -94,9 +94,14 @@ class _Compiler(PySparkCompiler):
     def visit_Round(self, op: Any, *, arg: Any, digits: Any) -> Any:  # noqa: N802
         if digits is None or not op.arg.dtype.is_floating():
             return super().visit_Round(op, arg=arg, digits=digits)
-        # Spark rounds the number as it is written in decimals, DuckDB the product.
+        # Spark rounds the number as it is written in decimals, DuckDB the product; and Spark's zeros lose their sign.
         scale = self.cast(self.f.pow(10, digits), op.arg.dtype)
-        return self.f.anon.round(sge.paren(arg) * scale, sge.convert(0)) / scale
+        rounded = self.f.anon.round(sge.paren(arg) * scale, sge.convert(0)) / scale
+        return self.if_(rounded.eq(0), sge.paren(arg) * self.cast(0, op.arg.dtype), rounded)
+
+    def visit_BitwiseLeftShift(self, op: Any, *, left: Any, right: Any) -> Any:  # noqa: N802
+        # A written number has 32 bits in Spark, also where more are asked for.
+        return super().visit_BitwiseLeftShift(op, left=self.cast(left, op.dtype), right=right)
 
     def visit_IsNull(self, op: Any, *, arg: Any) -> Any:  # noqa: N802
         return arg.is_(NULL)
