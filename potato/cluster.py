@@ -76,8 +76,12 @@ def frame(settings: Settings, rows: pa.Table) -> Any:
     """Return rows as what contracts are evaluated on: an Arrow table, or a DataFrame of Spark."""
     if settings.engine != "spark":
         return rows
+    import pyarrow as pa
+
+    # Spark would refuse a missing value where there must be one before the contract can tell it.
+    nullable = pa.schema([field.with_nullable(True) for field in rows.schema])
     with quiet():
-        return session(settings.spark).createDataFrame(rows)
+        return session(settings.spark).createDataFrame(pa.Table.from_arrays(rows.columns, schema=nullable))
 
 
 def share(settings: Settings, layer: str, tables: Mapping[str, pa.Table], by: Mapping[str, str]) -> None:
@@ -109,6 +113,9 @@ def session(settings: SparkSettings) -> SparkSession:
     if active is not None:
         return active
     require_java()
+    if settings.master.startswith("local"):
+        # Elsewhere the executors have a Python of their own.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("potato").master(settings.master)
     for key, value in _configuration(settings).items():
         builder = builder.config(key, value)
@@ -134,7 +141,6 @@ def _configuration(settings: SparkSettings) -> dict[str, str]:
         partitions = cores[1] if cores else str(os.cpu_count() or 1)
         own |= {
             **_HERE,
-            "spark.pyspark.python": sys.executable,
             "spark.sql.shuffle.partitions": partitions,
             "spark.default.parallelism": partitions,
         }

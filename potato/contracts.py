@@ -161,7 +161,7 @@ def _tables() -> Any:
 @functools.cache
 def _spark_tables() -> Any:
     """Return where DataFrames of Spark are handed to Great Expectations."""
-    source = _context().data_sources.add_spark("spark", persist=False, force_reuse_spark_context=True)
+    source = _context().data_sources.add_spark("spark", persist=False)
     return source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("whole")
 
 

@@ -281,6 +281,7 @@ def test_the_demo_study_gives_equal_layers_and_verdicts_on_both_engines(
     path = demo / "params.yaml"
     path.write_text(path.read_text().replace("lake: null", f"lake: {shared.as_uri()}", 1))
     capfd.readouterr()
+    recwarn.clear()
     spread, other = made("demo", demo)
     assert capfd.readouterr().err == ""
     assert [str(warning.message) for warning in recwarn] == []
