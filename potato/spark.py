@@ -49,7 +49,7 @@ class SparkBackend(Backend):
         self._run_pre_execute_hooks(obj)
         sql = self.compile(obj)
         with self._span("CREATE TABLE", sql) as told, cluster.quiet():
-            told["db.collection.name"] = name
+            told |= {"db.collection.name": name, "name": f"CREATE TABLE {name}"}
             self._session.sql(sql).localCheckpoint().createOrReplaceTempView(name)
         return self.table(name)
 
