@@ -99,14 +99,7 @@ def share(settings: Settings, layer: str, tables: Mapping[str, pa.Table], by: Ma
 
 def session(settings: SparkSettings) -> SparkSession:
     """Return this process' Spark session, started as the settings say."""
-    if importlib.util.find_spec("pyspark") is None:
-        raise PotatoError(
-            "Spark is not installed.",
-            where="params.yaml, engine",
-            expected="the package pyspark",
-            found="no such package",
-            hint="type `make spark`, or write `engine: duckdb`",
-        )
+    require_package()
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()
@@ -146,6 +139,18 @@ def _configuration(settings: SparkSettings) -> dict[str, str]:
         }
     warehouse = Path(tempfile.gettempdir()) / "potato-spark-warehouse"
     return {**own, "spark.sql.warehouse.dir": warehouse.as_uri(), **settings.options}
+
+
+def require_package() -> None:
+    """Raise PotatoError where PySpark is not installed."""
+    if importlib.util.find_spec("pyspark") is None:
+        raise PotatoError(
+            "Spark is not installed.",
+            where="params.yaml, engine",
+            expected="the package pyspark",
+            found="no such package",
+            hint="type `make spark`, or write `engine: duckdb`",
+        )
 
 
 def require_java() -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from potato import cluster, contracts, engine, lake, schema, settings, simulate
+from potato import cluster, contracts, doctor, engine, lake, schema, settings, simulate
 from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.manifest import Verdict
@@ -328,6 +328,8 @@ def test_spark_without_its_package_says_what_to_type(project: Path, monkeypatch:
     with pytest.raises(PotatoError, match="not installed") as caught:
         cluster.session(settings.load(project, "demo").spark)
     assert "make spark" in str(caught.value.hint)
+    (missing,) = [check for check in doctor.examine(project) if not check.good and check.name == "engine"]
+    assert missing.found == "Spark is not installed."
 
 
 def test_spark_without_java_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
