@@ -1,7 +1,7 @@
 # The commands that people type. `make run` is all that a newcomer needs.
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench calibration clean lock setup setup.aws
+.PHONY: help run test check bench calibration clean lock setup setup.aws spark
 .PHONY: diagram mermaid obs.up obs.down lineage.up lineage.down
 .PHONY: check.infra infra.init infra.plan infra.apply infra.output infra.destroy
 
@@ -39,8 +39,8 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"
 
-bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, and imports
-	@failed=0; for part in overhead signals ingest gold; do python -m benchmarks.$$part || failed=1; done; exit $$failed
+bench: setup ## measure the pipeline against plain papermill, what signals cost, the ingest against DuckDB, imports, and Spark
+	@failed=0; for part in overhead signals ingest gold spark; do python -m benchmarks.$$part || failed=1; done; exit $$failed
 check.infra: $(STAMPS)/checkov ## Terraform's format, validity and tests, and checkov; needs terraform
 	@sh infra/terraform.sh check
 
@@ -58,7 +58,6 @@ infra.output: ## what to type so that GitHub's workflows know what was made
 
 infra.destroy: ## take all of it down; see infra/README.md first
 	@sh infra/terraform.sh destroy
-
 
 TRIALS ?= 200
 
@@ -79,6 +78,7 @@ lineage.up: ## start Marquez and its page (needs Docker)
 
 lineage.down: ## end them; what they stored stays
 	@sh ops/stack.sh down lineage
+
 # What workflows call besides run, test and check.
 .PHONY: audit contracts metrics reproduce
 
@@ -109,6 +109,8 @@ setup: $(STAMPS)/run
 
 setup.aws: setup $(STAMPS)/aws ## set up what runs and artifacts on AWS need besides (docs/mlflow-on-aws.md)
 
+spark: setup $(STAMPS)/spark ## set up what `engine: spark` in params.yaml needs (docs/spark.md)
+
 $(STAMPS)/venv: requirements/setup.lock
 	@sh requirements/setup.sh venv "$(PYTHON)" "$(VENV)"
 	@mkdir -p $(@D) && touch $@
@@ -134,3 +136,6 @@ mermaid: $(STAMPS)/mermaid/node_modules/.bin/mmdc
 
 $(STAMPS)/mermaid/node_modules/.bin/mmdc:
 	@PUPPETEER_SKIP_DOWNLOAD=1 npm install --silent --no-audit --no-fund --prefix $(STAMPS)/mermaid @mermaid-js/mermaid-cli@12.2.0
+$(STAMPS)/spark: $(STAMPS)/run requirements/spark.lock
+	@sh requirements/setup.sh spark "$(PYTHON)" "$(VENV)"
+	@touch $@

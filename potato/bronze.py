@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import headers, lake, rawfiles, rules, schema, settings, unmapped
+from potato import cluster, headers, lake, rawfiles, rules, schema, settings, unmapped
 from potato.errors import PotatoError, nearest
 from potato.families import FAMILIES
 from potato.manifest import Manifest, Verdict
@@ -56,6 +57,7 @@ class CSVLoader:
                 hint=f"put the files into data/raw/{self.study}, or say `raw:` in studies/{self.study}.yaml",
             )
         present = _present(raw)
+        found: list[tuple[Path, str, str, FamilyMapping]] = []
         for family, mapping in self.settings.study.families().items():
             paths = {_name(p, raw): p for p in _matching(raw, mapping.files) if not _LEFT_BESIDE.match(p.name)}
             if not paths:
@@ -70,7 +72,8 @@ class CSVLoader:
             _refuse_two_of_a_name(paths, mapping, f"studies/{self.study}.yaml, {family}.subject_from")
             for name, path in sorted(paths.items()):
                 _refuse_link_out(path, raw, name)
-                self.files.append(rawfiles.read_raw(path, name, family, mapping))
+                found.append((path, name, family, mapping))
+        self.files += cluster.each(self.settings, _read, found)
         self.files_not_used = sorted(set(present) - {file.name for file in self.files})
         return self.files
 
@@ -142,7 +145,7 @@ class CSVLoader:
 
     def validate_schema(self) -> list[Verdict]:
         """Evaluate the contract of each bronze table; there must be a weight."""
-        self.verdicts = rules.bronze(self.tables, self.ledger())
+        self.verdicts = rules.bronze(self.tables, self.ledger(), partial(cluster.frame, self.settings))
         return self.verdicts
 
     def ledger(self) -> dict[str, dict[str, Any]]:
@@ -191,10 +194,15 @@ class CSVLoader:
                 for field_, name in names.items()
             }
             manifest.metrics[f"rows_{family}"] = table.num_rows
+        cluster.share(self.settings, "bronze", self.tables, dict.fromkeys(self.tables, "source_file"))
         content = {"files": self.ledger(), "files_not_used": self.files_not_used}
         lake.write_json(lake.output("data/bronze/ledger.json"), content)
         manifest.write()
         return manifest
+
+
+def _read(file: tuple[Path, str, str, FamilyMapping]) -> RawFile:
+    return rawfiles.read_raw(*file)
 
 
 def _name(path: Path, raw: Path) -> str:

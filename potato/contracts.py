@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from potato import schema, spans
+from potato import cluster, schema, spans
 from potato.errors import PotatoError
 from potato.manifest import Verdict, counted
 
@@ -61,7 +61,8 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
 
     Each carries its severity and a sentence for the reader in `meta`. `at_least` is how many rows there must be.
     """
-    import great_expectations.expectations as gxe
+    with cluster.quiet():
+        import great_expectations.expectations as gxe
 
     made: list[Any] = [
         gxe.ExpectTableColumnsToMatchOrderedList(
@@ -98,13 +99,19 @@ def expectations(dataset: schema.Dataset, *, at_least: int = 0) -> list[Any]:
     return made
 
 
-def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> list[Verdict]:
-    """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation."""
-    import great_expectations as gx
+def check(table: Any, dataset: schema.Dataset, *, at_least: int = 0) -> list[Verdict]:
+    """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation.
+
+    `table` is an Arrow table, or a DataFrame of Spark, where Great Expectations asks Spark.
+    """
+    with cluster.quiet():
+        import great_expectations as gx
 
     with spans.span(f"contract {dataset.name}", **{"potato.dataset": dataset.name}) as told:
         suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
-        found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
+        batch = _batch(_frame(table, dataset)) if isinstance(table, pa.Table) else _spark_batch(table)
+        with cluster.quiet():
+            found = batch.validate(suite, result_format="BASIC")
         verdicts = [_verdict(dataset, result) for result in found.results]
         told |= counted(verdicts)
     return verdicts
@@ -112,9 +119,11 @@ def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> lis
 
 def hold(rules: Sequence[Rule]) -> list[Verdict]:
     """Evaluate rules and return a verdict for each, in their order; what is against a rule is named in the verdict."""
-    import great_expectations as gx
-    import great_expectations.expectations as gxe
     import pandas as pd
+
+    with cluster.quiet():
+        import great_expectations as gx
+        import great_expectations.expectations as gxe
 
     if not rules:
         return []
@@ -159,9 +168,10 @@ def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 @functools.cache
-def _tables() -> Any:
-    """Return where tables are handed to Great Expectations: one context a process, since making one takes time."""
-    import great_expectations as gx
+def _context() -> Any:
+    """Return Great Expectations' context: one a process, since making one takes time."""
+    with cluster.quiet():
+        import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.execution_engine import pandas_execution_engine
 
@@ -169,8 +179,26 @@ def _tables() -> Any:
     pandas_execution_engine.HASH_THRESHOLD = 0
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_pandas("potato").add_dataframe_asset("table")
+    return context
+
+
+@functools.cache
+def _tables() -> Any:
+    """Return where tables are handed to Great Expectations."""
+    asset = _context().data_sources.add_pandas("potato").add_dataframe_asset("table")
     return asset.add_batch_definition_whole_dataframe("whole")
+
+
+@functools.cache
+def _spark_tables() -> Any:
+    """Return where DataFrames of Spark are handed to Great Expectations."""
+    source = _context().data_sources.add_spark("spark", persist=False)
+    return source.add_dataframe_asset("table").add_batch_definition_whole_dataframe("whole")
+
+
+def _spark_batch(frame: Any) -> Any:
+    with cluster.quiet():
+        return _spark_tables().get_batch({"dataframe": frame})
 
 
 def _batch(frame: Any) -> Any:

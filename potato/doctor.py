@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from potato import settings
+from potato import cluster, settings
 from potato.errors import PotatoError
 
 # The modules that a run can't do without, by the package that brings them.
@@ -69,6 +69,15 @@ def _settings(root: Path) -> str:
     return f"study {loaded.study_name}, engine {loaded.engine}"
 
 
+def _engine(root: Path) -> str:
+    loaded = settings.load(root)
+    if loaded.engine == "spark":
+        cluster.require_package()
+        cluster.require_java()
+        return f"Spark on {loaded.spark.master}"
+    return "DuckDB, in this process"
+
+
 def _raw_files(root: Path) -> str:
     loaded = settings.load(root)
     if loaded.study_name == "demo":
@@ -101,6 +110,7 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "Python": _python,
     "packages": _packages,
     "settings": _settings,
+    "engine": _engine,
     "raw files": _raw_files,
     "disk": _disk,
     "site renderer": _renderer,

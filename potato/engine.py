@@ -1,11 +1,11 @@
-"""The Ibis connection that silver's expressions run on; each query is a span of the run's trace."""
+"""The Ibis connection that silver's expressions run on, DuckDB or Spark; each query is a span of the run's trace."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from potato import lake, spans
+from potato.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +74,20 @@ class _Traced(Backend):
         made = super().raw_sql(text, **kwargs)
         return made if self._texts is None else _Noting(made, self._note)
 
+    def drop_table(self, name: str, /, **kwargs: Any) -> None:
+        """Forget a temporary table."""
+        self.raw_sql(f'DROP TABLE "{name}"')
+
+    @contextlib.contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Use one thread within the block."""
+        threads = self.raw_sql("SELECT current_setting('threads')").fetchone()[0]
+        self.raw_sql("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.raw_sql(f"SET threads = {threads}")
+
     def _note(self, text: str) -> None:
         if self._texts is not None:
             self._texts.append(text)
@@ -95,28 +110,45 @@ class _Traced(Backend):
             self._texts = outer
 
 
-def connect() -> ibis.BaseBackend:
-    """Return the embedded engine: DuckDB in memory, on all cores."""
+def connect(settings: Settings) -> ibis.BaseBackend:
+    """Return the engine that the settings name: DuckDB in memory, on all cores, or Spark.
+
+    Raises
+    ------
+    PotatoError
+        where Spark is asked for and PySpark or Java is missing, or its session does not start.
+    """
+    if settings.engine == "spark":
+        from potato import spark
+
+        return spark.connect(settings)
     return _Traced().connect()
 
 
-@contextmanager
-def one_thread(connection: ibis.BaseBackend) -> Iterator[None]:
-    """Let the engine use one thread: with more, the order in which a sum adds up, and so its last digit, varies."""
-    threads = connection.raw_sql("SELECT current_setting('threads')").fetchone()[0]
-    connection.raw_sql("SET threads = 1")
-    try:
-        yield
-    finally:
-        connection.raw_sql(f"SET threads = {threads}")
+def one_thread(connection: Any) -> AbstractContextManager[None]:
+    """Let DuckDB use one thread: with more, the order in which a sum adds up, and so its last digit, varies.
+
+    Spark adds up in the order of its partitions: there the last digits are not promised.
+    """
+    return connection.one_thread()
 
 
 def table(connection: ibis.BaseBackend, folder: Path, name: str) -> ibis.Table:
     """Return the dataset in `folder` as a table of `connection` called `name`; nothing is read yet."""
     lake.require(folder)
-    import duckdb
-
     try:
         return connection.read_parquet(str(folder / "*.parquet"), table_name=name)
-    except duckdb.Error as error:
+    except Exception as error:
+        if not type(error).__module__.startswith(("duckdb", "_duckdb", "pyspark", "py4j")):
+            raise
         raise lake.damaged(folder, error) from None
+
+
+def keep(connection: ibis.BaseBackend, name: str, expression: ibis.Table) -> ibis.Table:
+    """Run an expression once, and return its rows as a temporary table of `connection` called `name`."""
+    return connection.create_table(name, expression, temp=True)
+
+
+def drop(connection: ibis.BaseBackend, name: str) -> None:
+    """Forget a table of `keep`."""
+    connection.drop_table(name)

@@ -51,7 +51,9 @@ def subject_weeks(cleaned: Cleaned) -> ir.Table:
     """Return every week between each person's first and last record, with group and condition."""
     days = cleaned.days
     span = days.group_by("subject_id").aggregate(first_day=days.day_number.min(), last=days.day_number.max())
-    weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest().cast("int32"))
+    weeks = span.mutate(study_week=ibis.range(1, _week(span.last - span.first_day) + 1).unnest())
+    # Spark takes rows apart before it does anything else with them.
+    weeks = weeks.mutate(study_week=weeks.study_week.cast("int32"))
     weight = cleaned.weight.filter(cleaned.weight.day_number.notnull())
     # A row of enrolment has no day and may be the only one that says the group.
     whole = cleaned.weight.filter(cleaning.is_whole(cleaned.weight))

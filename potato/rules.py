@@ -30,17 +30,22 @@ _ROUNDING_KG = 1e-6
 _TWINS = {without: name for name, without in schema.WITHOUT_JUMPS.items()}
 
 
-def bronze(tables: Tables, files: Files) -> list[Verdict]:
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
+
+
+def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_it_is) -> list[Verdict]:
     """Return a verdict for each expectation on bronze; there must be a weight.
 
     Parameters
     ----------
     tables : bronze's tables by family.
     files : the files of bronze's ledger.
+    frame : makes of a table what the engine holds, on which the contracts of the datasets are evaluated.
     """
     verdicts: list[Verdict] = []
     for family, table in tables.items():
-        verdicts += contracts.check(table, schema.BRONZE[family], at_least=1 if family == "weight" else 0)
+        verdicts += contracts.check(frame(table), schema.BRONZE[family], at_least=1 if family == "weight" else 0)
     if not _as_in_the_dictionary(tables, schema.BRONZE):
         return verdicts
     there = _rowsby_file({family: table.select(["source_file"]) for family, table in tables.items()})
@@ -83,13 +88,14 @@ def _broken(faults: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.not_equal(faults, "not_chosen"), False)
 
 
-def silver(tables: Tables, files: Files) -> list[Verdict]:
+def silver(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_it_is) -> list[Verdict]:
     """Return a verdict for each expectation on silver and its quarantine; one person at least must have a weight.
 
     Parameters
     ----------
     tables : silver's tables by name, and `quarantine`.
     files : the files of silver's ledger.
+    frame : as of `bronze`.
     """
     verdicts: dict[str, list[Verdict]] = {}
     datasets = {**schema.SILVER, "quarantine": schema.QUARANTINE}
@@ -99,7 +105,7 @@ def silver(tables: Tables, files: Files) -> list[Verdict]:
             # Where nothing jumped the two are one table: what holds for the one holds for the other.
             verdicts[name] = [_renamed(verdict, dataset.name) for verdict in verdicts[twin]]
         else:
-            verdicts[name] = contracts.check(tables[name], dataset, at_least=int(name == "subject_trajectories"))
+            verdicts[name] = contracts.check(frame(tables[name]), dataset, at_least=int(name == "subject_trajectories"))
     found = [verdict for of_dataset in verdicts.values() for verdict in of_dataset]
     if not _as_in_the_dictionary(tables, datasets):
         return found

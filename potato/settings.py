@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from potato import formula as formulas
 from potato.errors import PotatoError, nearest
@@ -57,11 +57,34 @@ class GoldSettings(Section):
         }
 
 
+class SparkSettings(Section):
+    """Where Spark runs, which `engine: spark` asks for."""
+
+    master: str = Field(default="local[*]", pattern=r"^(local(\[.+\])?|spark://.+|yarn|k8s://.+)$")
+    options: dict[str, str] = Field(default={}, description="Spark's own options by name; they go before the project's")
+    lake: str | None = Field(default=None, description="a folder or s3a:// address that gets a copy for other jobs")
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _as_spark_writes_them(cls, options: Any) -> Any:
+        if not isinstance(options, dict):
+            return options
+        for name in options:
+            if not str(name).startswith("spark."):
+                raise ValueError(f"{name}: an option of Spark begins with `spark.`")
+        # YAML's true is Spark's "true".
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else value
+            for name, value in options.items()
+        }
+
+
 class Parameters(Section):
     """The whole of params.yaml."""
 
     study: str
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SparkSettings = SparkSettings()
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings
@@ -74,6 +97,7 @@ class Settings(Section):
     study_name: str
     study: Study
     engine: str
+    spark: SparkSettings
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings

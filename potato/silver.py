@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import ibis
@@ -12,6 +13,7 @@ import pyarrow as pa
 from potato import (
     accounts,
     cleaning,
+    cluster,
     columns,
     conflicts,
     engine,
@@ -51,7 +53,7 @@ class FeatureEngineer:
 
     def __post_init__(self) -> None:
         self.settings = settings.load(lake.root(), self.study)
-        self.connection = engine.connect()
+        self.connection = engine.connect(self.settings)
 
     def load_from_bronze(self) -> dict[str, ibis.Table]:
         """Open bronze's datasets on the engine; nothing is read yet."""
@@ -80,7 +82,7 @@ class FeatureEngineer:
         self._marked = self._flagged(), self._remarked()
         self.tables["flags"], flagged = marks.listed(*self._marked)
         for name in self.typed:
-            self.connection.raw_sql(f"DROP TABLE typed_{name}")
+            engine.drop(self.connection, f"typed_{name}")
         self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
         self._publish("subjects", people.subjects(families, self._units(), self.jumps))
         reasons = self.accounts.of_family("weight")
@@ -167,12 +169,12 @@ class FeatureEngineer:
         names = ("subject_id", "unit", "evidence")
         found = [{name: getattr(unit, name) for name in names} for unit in self.evidence.units]
         arrow = pa.schema([(name, pa.string()) for name in names])
-        return self.connection.create_table("units", ibis.memtable(pa.Table.from_pylist(found, arrow)), temp=True)
+        return engine.keep(self.connection, "units", ibis.memtable(pa.Table.from_pylist(found, arrow)))
 
     def _step(self, name: str, expression: ibis.Table) -> ibis.Table:
         """Run an expression into a temporary table; the expression is kept for the column lineage."""
         self._steps[name] = expression
-        return self.connection.create_table(name, expression, temp=True)
+        return engine.keep(self.connection, name, expression)
 
     def _publish(self, name: str, expression: ibis.Table) -> ibis.Table:
         """Run the expression of a silver dataset, and keep its rows in the order of its key."""
@@ -239,7 +241,7 @@ class FeatureEngineer:
 
     def validate_schema(self) -> list[Verdict]:
         """Evaluate silver's contract; at least one person must have a weight."""
-        self.verdicts = rules.silver(self.tables, self.ledger())
+        self.verdicts = rules.silver(self.tables, self.ledger(), partial(cluster.frame, self.settings))
         return self.verdicts
 
     def save(self) -> Manifest:
@@ -252,6 +254,7 @@ class FeatureEngineer:
             path = lake.output(f"data/{dataset.name}")
             lake.write(self.tables[name], path)
             manifest.add_output(dataset.name, path, self.tables[name], dataset)
+        cluster.share(self.settings, "silver", self.tables, _SHARED_BY)
         ledger = self.ledger()
         lake.write_json(lake.output("data/silver/ledger.json"), {"files": ledger})
         read, kept = (sum(file[name] for file in ledger.values()) for name in ("rows_read", "rows_kept"))
@@ -264,4 +267,6 @@ def _has_rows(table: ibis.Table) -> bool:
     return bool(table.count().to_pyarrow().as_py())
 
 
+# What is read by study week is found by it; the others are small, or read by person.
+_SHARED_BY = {"weekly_features": "study_week", "subject_trajectories": "study_week", "modeling_dataset": "study_week"}
 _TWINS = {"trajectories_without_jumps": "subject_trajectories", "modeling_without_jumps": "modeling_dataset"}

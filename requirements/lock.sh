@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves pyproject.toml into the locks: versions and hashes, no addresses. the others rest on run.lock.
+# Resolves pyproject.toml into the locks: versions and hashes, no addresses; the others rest on run.lock.
 set -eu
 compile() {
   output=$1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up one part of the environment: venv, run, aws, dev or checkov. Called by make; says what it does, since it takes
+# Sets up one part of the environment: venv, run, aws, spark, dev or checkov. Called by make; says what it does, since it takes
 # a while.
 set -eu
 part=$1 python=$2 venv=$3
@@ -74,5 +74,11 @@ checkov)
   "$venv/bin/uv" venv --quiet --clear .setup/checkov-env --python "$venv/bin/python" >>"$log" 2>&1 || fail "no environment could be made"
   "$venv/bin/uv" pip install --python .setup/checkov-env/bin/python --require-hashes --compile-bytecode \
     -r requirements/checkov.lock >>"$log" 2>&1 || fail "a package of requirements/checkov.lock could not be installed"
+  ;;
+spark)
+  echo "set-up: PySpark, some 450 MB"
+  : >"$log"
+  install -r requirements/spark.lock || fail "a package of requirements/spark.lock could not be installed"
+  command -v java >/dev/null || echo "Spark needs Java 17 or newer; on Debian and Ubuntu: apt-get install openjdk-17-jre-headless"
   ;;
 esac

@@ -57,6 +57,26 @@ def test_the_nearest_match_is_found_at_every_depth(project: Path, old: str, new:
     assert caught.value.nearest == nearest
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ('master: "local[*]"', "master: nowhere", "spark.master"),
+        ("options: {}", "options: {driver.memory: 8g}", "spark.options.driver.memory"),
+        ("options: {}", "options: [spark.ui.enabled]", "spark.options"),
+    ],
+)
+def test_what_spark_cannot_be_told_is_refused_before_it_starts(project: Path, old: str, new: str, where: str) -> None:
+    change(project / "params.yaml", old, new)
+    with pytest.raises(PotatoError) as caught:
+        settings.load(project)
+    assert caught.value.where == f"params.yaml, {where}"
+
+
+def test_options_of_spark_are_texts_as_spark_writes_them(project: Path) -> None:
+    change(project / "params.yaml", "options: {}", "options: {spark.ui.enabled: true, spark.task.cpus: 2}")
+    assert settings.load(project).spark.options == {"spark.ui.enabled": "true", "spark.task.cpus": "2"}
+
+
 def test_a_key_that_stands_twice_is_refused(project: Path) -> None:
     change(project / "studies" / "krone2020.yaml", "  unit: kg\n", "  unit: kg\n  unit: lb\n")
     with pytest.raises(PotatoError, match="not readable YAML") as caught:
