@@ -62,6 +62,7 @@ class Parameters(Section):
 
     study: str
     engine: Literal["duckdb"] = "duckdb"
+    lake: str | None = Field(None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./=-]*)?$")
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings
@@ -74,6 +75,7 @@ class Settings(Section):
     study_name: str
     study: Study
     engine: str
+    lake: str | None
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings
