@@ -161,12 +161,13 @@ def quarantine(families: Mapping[str, ir.Table], reasons: Reasons) -> pa.Table:
 
     `reasons` is the result of `by_reason`: a family without any is not looked through.
     """
-    parts = []
-    for name in _with_reasons(reasons):
-        rows = families[name]
-        broken = rows.filter(rows.reason.notnull()).mutate(family=ibis.literal(name))
-        parts.append(broken.select(schema.QUARANTINE.names))
+    parts = [set_aside(name, families[name]) for name in _with_reasons(reasons)]
     if not parts:
         return schema.QUARANTINE.arrow().empty_table()
     every = ibis.union(*parts).order_by(["source_file", "source_row", "family"])
     return every.to_pyarrow().cast(schema.QUARANTINE.arrow())
+
+
+def set_aside(family: str, rows: ir.Table) -> ir.Table:
+    """Return the rows of a family that have a reason, in the columns of schema.QUARANTINE."""
+    return rows.filter(rows.reason.notnull()).mutate(family=ibis.literal(family)).select(schema.QUARANTINE.names)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from potato import lake, schema
+from potato import lake, origins, schema
 from potato.design import Sample
 from potato.fits import Fit
 from potato.manifest import Manifest, Verdict
-from potato.results import ATTRITION, COEFFICIENTS, COMPLETION, COVARIANCE, GOLD, INFLUENCE
+from potato.results import COEFFICIENTS, COVARIANCE, GOLD
 from potato.tables import Table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Results:
 def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdict]) -> Manifest:
     """Write the results into the stage's staging folder, and return the manifest that lists them.
 
-    `sample` is what the models were fitted to: the estimates' column lineage names its columns.
+    `sample` is what the models were fitted to: gold's column lineage names its columns.
     """
     manifest = Manifest("gold", study, contracts=list(contracts), metrics=dict(results.metrics))
     for name in schema.SILVER:
@@ -58,8 +58,8 @@ def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdi
     manifest.add_input("silver/ledger", lake.input("data/silver/ledger.json"))
     _write_frames(manifest, results.frames)
     _write_models(results)
-    _trace_coefficients(manifest, results.frames["coefficients"], sample)
-    _trace_changes(manifest, results.frames)
+    fits = {name: fit for name, (_, fit) in results.models.items()}
+    manifest.column_lineage |= origins.of_tables(fits, sample, results.frames) | origins.of_terms(fits, sample)
     fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
     _write_figures(results.figures, fingerprints)
     _write_tables(results.tables, fingerprints)
@@ -87,27 +87,6 @@ def _write_models(results: Results) -> None:
             table = pa.Table.from_pandas(frame, schema=dataset.arrow(), preserve_index=False)
             kind = dataset.name.removeprefix("gold/models/")
             lake.write_file(table, lake.output(f"data/gold/models/{name}/{kind}.parquet"))
-
-
-def _trace_coefficients(manifest: Manifest, coefficients: pd.DataFrame, sample: Sample) -> None:
-    if not len(coefficients):
-        return
-    used = [sample.outcome, *sample.covariates, *sample.controls, "subject_id"]
-    sources = [{"dataset": "silver/modeling_dataset", "column": column} for column in used]
-    for dataset in (COEFFICIENTS, INFLUENCE):
-        numbers = [c.name for c in dataset.columns if pa.types.is_floating(c.type) or c.name.startswith("n_")]
-        manifest.column_lineage[dataset.name] = dict.fromkeys(numbers, sources)
-
-
-def _trace_changes(manifest: Manifest, frames: Mapping[str, pd.DataFrame]) -> None:
-    """Name the columns that the results about those who left come from; effects of models come from theirs, too."""
-    used = ("subject_id", "study_week", "group", "n_weights", "baseline_weight_kg", "change_from_baseline_kg")
-    sources = [{"dataset": "silver/subject_trajectories", "column": column} for column in used]
-    effects = manifest.column_lineage.get(COEFFICIENTS.name, {}).get("estimate", [])
-    for dataset, more in ((ATTRITION, effects), (COMPLETION, [])):
-        if len(frames[dataset.name.removeprefix("gold/models/")]):
-            numbers = [c.name for c in dataset.columns if pa.types.is_floating(c.type)]
-            manifest.column_lineage[dataset.name] = {name: [*sources, *more] for name in numbers}
 
 
 def _write_figures(figures: Mapping[str, Figure], fingerprints: Mapping[str, str]) -> None:

@@ -2,85 +2,187 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import RunEvent
+from openlineage.client.serde import Serde
+from openlineage.client.transport.transport import Transport
 
 from potato import run as runs
+from potato import spool
+from potato.allowance import Allowance
+from potato.errors import PotatoError
 
-REQUEST_SECONDS = 1.0
-DEADLINE_SECONDS = 1.5
-"""How long `close` waits; what is still under way goes on in the background while the process lives."""
+REQUEST_SECONDS = 0.8
+"""Time for one request of a run. None is repeated: what did not arrive is sent again by the next stage or run."""
+RUN_SECONDS = 1.8
+"""What a run may wait for the backend in all, over all of its stages."""
+REPLAY_SECONDS = 5.0
+"""Time for one request of a replay, for which a person waits."""
+
+_NEVER = {400, 413, 422}
+"""HTTP statuses by which a backend says that it will not take this very event, however often it comes."""
 
 _logger = logging.getLogger("potato.lineage")
 # Without a handler the client's own complaints would reach the terminal next to this module's one warning.
 logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
-class Backend:
-    """Sends events without ever raising: one warning in the log says that something did not arrive.
+def allowance(folder: Path) -> Allowance:
+    """Return what the run with this folder may still wait for the backend."""
+    return Allowance(folder / ".waited-lineage", RUN_SECONDS)
 
-    Each event is sent by a thread of its own that waits for the one before, so the order is kept and a dead
-    backend costs the stage nothing until `close`, and at most DEADLINE_SECONDS there. A request takes one
-    second at most and is not repeated, whatever the client's settings say. After an event that did not arrive
-    the stage's other events are not sent: an end without its start would help nobody.
+
+class Backend:
+    """Keeps a run's events and sends them, without ever raising: one warning says that something did not arrive.
+
+    Every event is appended to lineage.jsonl in the run's folder. Where a backend is set, it is put into the run's
+    spool as well, and leaves it when the backend has answered. A thread empties the spools of all runs, oldest
+    first, while the stage does its own work, so that a dead backend costs the stage nothing. Only `close` waits.
+
+    A request is started only while the run can afford to wait for its answer: no run waits longer than RUN_SECONDS in
+    all, and no answer that comes within REQUEST_SECONDS is missed, so that no event is sent twice for want of
+    patience. What is left waits for the next stage, the next run, or `potato lineage replay`.
     """
 
-    def __init__(self) -> None:
-        self._last: threading.Thread | None = None
+    def __init__(self, run: runs.Run) -> None:
+        self._folder, self._allowance = run.folder, allowance(run.folder)
+        self._thread: threading.Thread | None = None
+        self._deadline: float | None = None
         self._failed = False
+        self._is_set = is_set()
         self._client: OpenLineageClient | None = None
-        if not _is_set():
+        self._transport: Transport | None = None
+        if not self._is_set:
             return
         try:
-            self._client = _client()
+            self._client = _client(REQUEST_SECONDS)
         except Exception as error:  # a mistake in the backend's settings is no reason to lose a run
             self._warn(error)
+            return
+        if self._client is None:
+            self._is_set = False
+            return
+        self._transport, self._client.transport = self._client.transport, _ToSpool(run.folder)
 
-    def keep(self, path: Path, event: Mapping[str, Any]) -> None:
-        """Append the event to the run's own file."""
+    def keep(self, event: RunEvent) -> None:
+        """Append the event to the run's own file and, where a backend is set, to the spool."""
         try:
-            runs.append(path, event)
+            runs.append(self._folder / "lineage.jsonl", Serde.to_dict(event))
+            if self._client is not None:
+                self._client.emit(event)  # with what the client's settings add, unless they filter it out
+            elif self._is_set:
+                spool.add(self._folder, Serde.to_dict(event))
         except OSError as error:
             _logger.warning("The run's lineage cannot be written: %s", error)
+        except Exception as error:  # the client raises whatever its settings lead to
+            self._warn(error)
 
-    def send(self, event: RunEvent) -> None:
-        """Send the event in the background."""
-        if self._client is None:
+    def deliver(self) -> None:
+        """Send what waits in the background."""
+        if self._transport is None or self._failed:
             return
-        self._last = threading.Thread(
-            target=self._emit, args=(self._client, event, self._last), name="openlineage", daemon=True
+        self._thread = threading.Thread(
+            target=self._empty, args=(self._transport, self._thread), name="openlineage", daemon=True
         )
-        self._last.start()
+        self._thread.start()
 
-    def close(self) -> None:
-        """Wait for the events that are on their way."""
-        if self._last is not None:
-            self._last.join(DEADLINE_SECONDS)
-            if self._last.is_alive():
-                self._warn(TimeoutError(f"no answer within {DEADLINE_SECONDS} seconds"))
+    def close(self, *, last: bool = False) -> None:
+        """Wait for the request that is under way; with `last`, the run is over: send what can be sent, and wait."""
+        started, left = time.monotonic(), self._allowance.left()
+        self._deadline = started + left if last else started
+        if last:
+            self.deliver()
+        if self._thread is None:
+            return
+        with self._allowance.spent():
+            self._thread.join(left)
+        if self._thread.is_alive():
+            self._warn(TimeoutError(f"no answer within {left:.1f} seconds"))
+        elif last and not self._failed and spool.waiting(self._folder):
+            self._warn(TimeoutError("it answers too slowly to wait for it"))
 
-    def _emit(self, client: OpenLineageClient, event: RunEvent, previous: threading.Thread | None) -> None:
+    def _may_start(self) -> bool:
+        """Tell whether the run can still afford the longest wait for one more answer."""
+        if self._deadline is None:
+            return self._allowance.left() >= REQUEST_SECONDS
+        return time.monotonic() + REQUEST_SECONDS <= self._deadline
+
+    def _empty(self, transport: Transport, previous: threading.Thread | None) -> None:
         if previous is not None:
             previous.join()
         if self._failed:
             return
         try:
-            client.emit(event)
+            spool.deliver(self._folder.parent, lambda event: _post(transport, event), go_on=self._may_start)
         except Exception as error:  # the client raises whatever its transport raises
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            _logger.warning("Lineage did not reach the OpenLineage backend: %s", _shortened(error))
+            _logger.warning(
+                "Lineage did not reach the OpenLineage backend, and waits for the next run or for "
+                "`potato lineage replay`: %s",
+                _shortened(error),
+            )
+
+
+class _ToSpool(Transport):
+    """Stands in for the client's transport, so that what it would send is written down first."""
+
+    kind = "spool"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def emit(self, event: Any) -> None:
+        spool.add(self._folder, Serde.to_dict(event))
+
+
+def replay(root: Path) -> spool.Delivery:
+    """Send the events of all runs that wait for the backend, oldest first, and return how many.
+
+    Raises
+    ------
+    PotatoError : no backend is set, it is misspelt, or it did not take an event; what is left stays in the spool.
+    """
+    hint = "export OPENLINEAGE_URL=http://localhost:5000 (or where your backend is), and type the command again"
+    runs_folder = root / "runs"
+    told = spool.Delivery()
+    if not spool.folders(runs_folder):
+        return told
+    try:
+        client = _client(REPLAY_SECONDS) if is_set() else None
+    except Exception as error:
+        raise PotatoError(
+            "The settings of the lineage backend cannot be used.", found=_shortened(error), hint=hint
+        ) from None
+    if client is None:
+        raise PotatoError(
+            "No lineage backend is set, so nothing was sent.",
+            where="environment variable OPENLINEAGE_URL",
+            found=f"{_events(_left(runs_folder))} waiting in {runs_folder.name}/*/spool",
+            hint=hint,
+        )
+    try:
+        return spool.deliver(runs_folder, lambda event: _post(client.transport, event), told=told)
+    except Exception as error:
+        raise PotatoError(
+            "The lineage backend did not take everything.",
+            where=os.environ.get("OPENLINEAGE_URL") or "the settings of the OpenLineage client",
+            expected=f"{_events(told.delivered + _left(runs_folder))} taken",
+            found=f"{told.delivered} taken; then {_shortened(error)}",
+            hint="see that the backend is up, and type the command again: it goes on where it was",
+        ) from None
 
 
 def namespace() -> str:
@@ -88,7 +190,8 @@ def namespace() -> str:
     return os.environ.get("OPENLINEAGE_NAMESPACE", "").strip() or "potato"
 
 
-def _is_set() -> bool:
+def is_set() -> bool:
+    """Tell whether the environment or a configuration file names a backend."""
     if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     settings = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
@@ -100,7 +203,19 @@ def _is_set() -> bool:
     return Path("openlineage.yml").is_file() or Path("~/.openlineage/openlineage.yml").expanduser().is_file()
 
 
-def _client() -> OpenLineageClient | None:
+def _post(transport: Transport, event: spool.Event) -> None:
+    try:
+        transport.emit(event)  # type: ignore[arg-type]  # transports write down whatever they are given
+    except Exception as error:
+        if getattr(getattr(error, "response", None), "status_code", None) in _NEVER:
+            _logger.warning("The OpenLineage backend refused an event for good: %s", _shortened(error))
+            raise spool.Refused from error
+        raise
+
+
+def _client(seconds: float) -> OpenLineageClient | None:
+    from urllib3.util import Timeout
+
     with _environment_kept():
         # The client would describe the repository around the working directory, with any password in its URL.
         client = OpenLineageClient(config={"facets": {"source_code_location": {"disabled": True}}})
@@ -108,16 +223,17 @@ def _client() -> OpenLineageClient | None:
         return None  # a configuration without a transport: the client would print every event to the terminal
     for transport in [client.transport, *getattr(client.transport, "transports", [])]:
         if hasattr(transport, "timeout"):
-            transport.timeout = REQUEST_SECONDS
+            # For connecting and reading together; a number would count for each of them.
+            transport.timeout = Timeout(total=seconds) if transport.kind == "http" else seconds
         config: Any = getattr(transport, "config", None)
         if hasattr(config, "timeout"):
-            config.timeout = REQUEST_SECONDS
+            config.timeout = seconds
         if hasattr(config, "retry"):
             config.retry = {"total": 0}
     return client
 
 
-@contextmanager
+@contextlib.contextmanager
 def _environment_kept() -> Iterator[None]:
     """Take back the variables that the client sets for itself: no child process needs a second copy."""
     before = set(os.environ)
@@ -126,6 +242,14 @@ def _environment_kept() -> Iterator[None]:
     finally:
         for name in set(os.environ) - before:
             del os.environ[name]
+
+
+def _left(runs_folder: Path) -> int:
+    return sum(len(spool.waiting(folder)) for folder in spool.folders(runs_folder))
+
+
+def _events(number: int) -> str:
+    return f"{number:,} event{'' if number == 1 else 's'}"
 
 
 def _shortened(error: Exception) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from potato import lake, lake_commands
+from potato import lake, lake_commands, redaction
 from potato.errors import PotatoError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(lake_commands.app, name="lake")
+lineage = typer.Typer(help="What was made from what.", no_args_is_help=True)
+app.add_typer(lineage, name="lineage")
 _INTERRUPTED = 130
 console = Console(stderr=True, highlight=False)
 
@@ -39,7 +41,10 @@ def run(stage: Annotated[str, typer.Argument(help="simulate, bronze, silver, gol
     """Run one stage of the pipeline. `dvc repro` calls this for each stage that has to run."""
     from potato.stage import Stage
 
-    Stage(stage, lake.root(), lambda line: console.print(f"  {line}", markup=False, soft_wrap=True)).execute()
+    def say(line: str) -> None:
+        console.print(f"  {redaction.redact(line)}", markup=False, soft_wrap=True)
+
+    Stage(stage, lake.root(), say).execute()
 
 
 @app.command()
@@ -167,6 +172,34 @@ def validate(
         raise typer.Exit(1)
 
 
+@lineage.command("show")
+def lineage_show(
+    name: Annotated[str, typer.Argument(metavar="DATASET.COLUMN", help="such as fixed_effects.potato_energy_share")],
+) -> None:
+    """Print the way back from a column of the published data to the raw files."""
+    from potato import provenance
+
+    found = provenance.Provenance.read(lake.root()).back(name)
+    told = Console(highlight=False)
+    for depth, text, indirect in provenance.lines(found):
+        held = "held equal: " if indirect else ""
+        told.print(f"{'   ' * depth}{held}{text}", markup=False, soft_wrap=True, style="dim" if indirect else None)
+
+
+@lineage.command("replay")
+def lineage_replay() -> None:
+    """Send the lineage events that a backend did not take, oldest run first, each once."""
+    from potato import backend
+
+    told = backend.replay(lake.root())
+    if not told.delivered and not told.refused:
+        console.print("  nothing waits: every event was delivered, or no backend was set when it was told")
+        return
+    console.print(f"  {told.delivered:,} events delivered")
+    if told.refused:
+        console.print(f"  {told.refused:,} refused by the backend for good; see runs/*/spool/lineage.refused.jsonl")
+
+
 @app.command()
 def doctor(
     quiet: Annotated[bool, typer.Option("--quiet", help="say only what is wrong")] = False,
@@ -185,8 +218,8 @@ def doctor(
 
 def show(error: PotatoError) -> None:
     """Print an error as one screen: what, where, expected, found, nearest, next."""
-    body = Text(error.what, style="bold")
-    for label, text in error.lines():
+    body = Text(redaction.redact(error.what), style="bold")
+    for label, text in redaction.clean(error.lines()):
         body.append(f"\n{label:<9} ", style="bold red" if label == "next" else "dim")
         body.append(text, style="default")
     cell = getattr(error, "cell", None)
@@ -233,7 +266,7 @@ def _unexpected(error: Exception) -> PotatoError:
     with contextlib.suppress(OSError, PotatoError):
         path = lake.root() / "runs" / "traceback.txt"
         path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.write_text(redaction.redact("".join(traceback.format_exception(error))), encoding="utf-8")
         told.hint = "the traceback is in runs/traceback.txt; if files and permissions are in order, please report it"
     return told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from potato.errors import PotatoError, nearest
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import ibis.expr.operations as ops
 
 Lineage = dict[str, list[dict[str, str]]]
+"""Column: its sources, each with dataset and column, and with kind INDIRECT where it is no part of the value."""
+INDIRECT = "indirect"
 Pairs = frozenset[tuple[str, str]]
 
 _GENERATED = "ibis_"
@@ -75,6 +77,48 @@ def through(found: Lineage, steps: Mapping[str, Lineage]) -> Lineage:
         }
         resolved[column] = _listed(pairs)
     return resolved
+
+
+def merged(parts: Iterable[Lineage]) -> Lineage:
+    """Return the lineage of a table that is put together from the rows of several, with the same columns."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for part in parts:
+        for column, sources in part.items():
+            found.setdefault(column, set()).update((source["dataset"], source["column"]) for source in sources)
+    return {column: _listed(pairs) for column, pairs in found.items()}
+
+
+def deciding(
+    expressions: Iterable[ibis.Table], steps: Mapping[str, ibis.Table], sources: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Return the source columns by which rows are kept, dropped or matched on the way to `expressions`.
+
+    `steps` are the expressions of the tables in between, whose own conditions count as well; `sources` as in
+    `column_lineage`, with the steps among them.
+    """
+    import ibis.expr.operations as ops
+
+    known: dict[tuple[Any, str], Pairs] = {}
+    found: set[tuple[str, str]] = set()
+    queue = [expression.op() for expression in expressions]
+    seen: set[str] = set()
+    while queue:
+        root = queue.pop()
+        conditions = [one for node in root.find(ops.Filter) for one in node.predicates]
+        conditions += [one for node in root.find(ops.JoinLink) for one in node.predicates]
+        for condition in conditions:
+            for field in _fields(condition):
+                found |= _origin(field.rel, field.name, sources, known)
+        read = {table.name for table in root.find(ops.PhysicalTable)} & steps.keys() - seen
+        seen |= read
+        queue += [steps[name].op() for name in sorted(read)]
+    return _listed(found)
+
+
+def labelled(found: Lineage, deciding: Iterable[Mapping[str, str]]) -> Lineage:
+    """Return `found` where each column of constants has the columns that decide on the rows, as indirect sources."""
+    conditions = [dict(source, kind=INDIRECT) for source in deciding]
+    return {column: sources or conditions for column, sources in found.items()}
 
 
 def _listed(pairs: Pairs | set[tuple[str, str]]) -> list[dict[str, str]]:

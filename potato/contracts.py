@@ -11,14 +11,24 @@ from typing import Any
 
 import pyarrow as pa
 
-from potato import schema
-from potato.manifest import Verdict
+from potato import schema, spans
+from potato.errors import PotatoError
+from potato.manifest import Verdict, counted
 
 # Read at import time by Great Expectations, hence before it.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _NAMED = 8
+_MEND = {
+    "bronze": "mend the raw files or the study's mapping",
+    "silver": "mend the raw rows or the study's mapping",
+    "gold": "change the covariates under `gold:` in params.yaml, or look at the rows that the model uses",
+}
+
+
+class GateFailed(PotatoError):
+    """A contract or the statistical gate refused the stage's output."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +102,12 @@ def check(table: pa.Table, dataset: schema.Dataset, *, at_least: int = 0) -> lis
     """Evaluate the contract of `dataset` on `table` and return a verdict for each expectation."""
     import great_expectations as gx
 
-    suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
-    found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
-    return [_verdict(dataset, result) for result in found.results]
+    with spans.span(f"contract {dataset.name}", **{"potato.dataset": dataset.name}) as told:
+        suite = gx.ExpectationSuite(name=dataset.name, expectations=expectations(dataset, at_least=at_least))
+        found = _batch(_frame(table, dataset)).validate(suite, result_format="BASIC")
+        verdicts = [_verdict(dataset, result) for result in found.results]
+        told |= counted(verdicts)
+    return verdicts
 
 
 def hold(rules: Sequence[Rule]) -> list[Verdict]:
@@ -110,10 +123,34 @@ def hold(rules: Sequence[Rule]) -> list[Verdict]:
     bounds = [
         gxe.ExpectColumnValuesToBeBetween(column=rule.name, min_value=rule.low, max_value=rule.high) for rule in rules
     ]
-    suite = gx.ExpectationSuite(name="rules", expectations=bounds)
-    found = _batch(frame).validate(suite, result_format="COMPLETE")
-    results = {result.expectation_config.kwargs["column"]: result for result in found.results}
-    return [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
+    with spans.span("contract rules", **{"potato.dataset": ",".join(sorted({rule.dataset for rule in rules}))}) as told:
+        suite = gx.ExpectationSuite(name="rules", expectations=bounds)
+        found = _batch(frame).validate(suite, result_format="COMPLETE")
+        results = {result.expectation_config.kwargs["column"]: result for result in found.results}
+        verdicts = [_verdict_of_rule(rule, results[rule.name]) for rule in rules]
+        told |= counted(verdicts)
+    return verdicts
+
+
+def enforce(stage: str, verdicts: Sequence[Verdict]) -> None:
+    """Stop at the gate: an expectation of severity error that failed keeps the stage's output from being published.
+
+    Raises
+    ------
+    GateFailed : naming the first expectations that failed.
+    """
+    failed = failures(verdicts)
+    if not failed:
+        return
+    first = failed[0]
+    others = "".join(f"\n            {v.dataset}: {v.sentence} Found: {v.observed}" for v in failed[1:6])
+    raise GateFailed(
+        f"The {stage} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
+        where=f"{first.dataset}, column {first.column}" if first.column else first.dataset,
+        expected=first.sentence,
+        found=f"{first.observed} ({first.unexpected_count} rows){others}",
+        hint=_MEND[stage] + ", then `dvc repro`; the last good output is untouched",
+    )
 
 
 def failures(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -7,11 +7,12 @@ of its dataset, so what is there is never written over, and a push or pull that 
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from potato import lake, lock, snapshot
 from potato import run as runs
@@ -52,7 +53,7 @@ def _silent(done: int, of: int) -> None:
     return None
 
 
-def push(root: Path, address: str, advance: Advance = _silent, *, layers: Iterable[str] | None = None) -> Moved:
+def push(root: Path, address: str, advance: Advance = _silent, *, layers: Sequence[str] | None = None) -> Moved:
     """Put what is published in data/ into the lake.
 
     Parameters
@@ -66,10 +67,7 @@ def push(root: Path, address: str, advance: Advance = _silent, *, layers: Iterab
         it showed before.
     """
     bucket = Bucket(address, _AT_ONCE)
-    here = snapshot.published(root)
-    if layers is not None:
-        wanted = set(layers)
-        here = Snapshot(here.study, tuple(f for f in here.files if PurePosixPath(f.path).parts[0] in wanted))
+    here = snapshot.published(root, layers or snapshot.LAYERS)
     latest = snapshot.key(here.study)
     before = bucket.read(latest)
     # A manifest that can't be read is replaced by a whole push, and stops a push of some layers.
@@ -196,8 +194,6 @@ def _move(files: list[File], work: Callable[[File], None], advance: Advance) -> 
 
 
 def _id(content: bytes) -> str | None:
-    import json
-
     try:
         return str(json.loads(content)["id"])
     except (ValueError, KeyError, TypeError):

@@ -28,13 +28,13 @@ from potato.dynamodb_documents import Document, change, load, load_many
 from potato.dynamodb_entities import metric_key, model_entity
 from potato.dynamodb_errors import refusal
 from potato.dynamodb_experiments import DEFAULT
-from potato.dynamodb_runs import Runs
+from potato.dynamodb_inputs import Inputs
 from potato.dynamodb_table import RANGE
 
 T = TypeVar("T")
 
 
-class LoggedModels(Runs):
+class LoggedModels(Inputs):
     """The part of the store that keeps logged models."""
 
     def create_logged_model(

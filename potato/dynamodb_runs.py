@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from mlflow.entities import (
-    DatasetInput,
     LifecycleStage,
-    LoggedModelInput,
-    LoggedModelOutput,
     Metric,
     Param,
     Run,
     RunInfo,
     RunStatus,
     RunTag,
-    ViewType,
 )
-from mlflow.entities.dataset_summary import _DatasetSummary
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.utils.mlflow_tags import (
-    MLFLOW_DATASET_CONTEXT,
-    MLFLOW_LOGGED_MODELS,
     MLFLOW_RUN_NAME,
     _get_run_name_from_tags,
 )
@@ -36,7 +28,8 @@ from mlflow.utils.uri import append_to_uri_path
 from mlflow.utils.validation import (
     _validate_batch_log_data,
     _validate_batch_log_limits,
-    _validate_dataset_inputs,
+    _validate_metric,
+    _validate_param,
     _validate_param_keys_unique,
     _validate_run_id,
     _validate_tag,
@@ -44,13 +37,12 @@ from mlflow.utils.validation import (
 
 from potato import dynamodb_keys, dynamodb_metrics
 from potato.dynamodb_documents import Document, change, create, load, load_many
-from potato.dynamodb_entities import dataset_entry, dataset_key, run_entity, run_info
+from potato.dynamodb_entities import run_entity, run_info
 from potato.dynamodb_errors import Conflict, refusal
 from potato.dynamodb_experiments import Experiments, require_max_results
 from potato.dynamodb_table import HASH, RANGE, Table, pauses
 
 _ATTEMPTS = 20
-_MOST_SUMMARIES = 1000
 _MOST_HOMES = 10_000  # remembered, so that logging spares a question each time
 T = TypeVar("T")
 
@@ -137,6 +129,18 @@ class Runs(Experiments):
             if document.values["lifecycle_stage"] != stage:
                 self._change_run(document.key[1], lambda each: _set_stage(each, stage))
 
+    # One value alone is checked first, so that an error names it as MLflow does, not as the first of a batch.
+
+    def log_metric(self, run_id: str, metric: Metric) -> None:
+        _validate_metric(metric.key, metric.value, metric.timestamp, metric.step)
+        self.log_batch(run_id, [metric], [], [])
+
+    def log_param(self, run_id: str, param: Param) -> None:
+        self.log_batch(run_id, [], [_validate_param(param.key, param.value)], [])
+
+    def set_tag(self, run_id: str, tag: RunTag) -> None:
+        self.log_batch(run_id, [], [], [_validate_tag(tag.key, tag.value)])
+
     def log_batch(self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]) -> None:
         metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
         _validate_batch_log_limits(metrics, params, tags)
@@ -201,48 +205,6 @@ class Runs(Experiments):
         found = SearchUtils.sort(SearchUtils.filter(runs, filter_string), order_by)
         page, token = SearchUtils.paginate(found, page_token, len(found) if max_results is None else max_results)
         return page, token
-
-    def log_inputs(
-        self,
-        run_id: str,
-        datasets: list[DatasetInput] | None = None,
-        models: list[LoggedModelInput] | None = None,
-    ) -> None:
-        _validate_dataset_inputs(datasets or [])
-
-        def edit(document: Document) -> None:
-            for given in datasets or ():
-                document.maps.setdefault("datasets", {}).setdefault(dataset_key(given.dataset), dataset_entry(given))
-            for model in models or ():
-                document.maps.setdefault("model_inputs", {})[model.model_id] = {}
-
-        self._change_active(run_id, edit)
-
-    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
-        def edit(document: Document) -> None:
-            for model in models or ():
-                document.maps.setdefault("model_outputs", {})[model.model_id] = int(model.step)
-
-        self._change_active(run_id, edit)
-
-    def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
-        def edit(document: Document) -> None:
-            tags = document.maps.setdefault("tags", {})
-            models = [*json.loads(tags.get(MLFLOW_LOGGED_MODELS, "[]")), mlflow_model.get_tags_dict()]
-            tag = _validate_tag(MLFLOW_LOGGED_MODELS, json.dumps(models))
-            tags[tag.key] = tag.value
-
-        self._change_active(run_id, edit)
-
-    def _search_datasets(self, experiment_ids: list[str]) -> list[_DatasetSummary]:
-        """Return which datasets the runs of these experiments have as inputs; MLflow's page of runs asks for it."""
-        found: dict[tuple[Any, ...], _DatasetSummary] = {}
-        for run in self._search_runs(experiment_ids, None, ViewType.ALL, None, None, None)[0]:
-            for given in run.inputs.dataset_inputs if run.inputs else ():
-                context = next((tag.value for tag in given.tags if tag.key == MLFLOW_DATASET_CONTEXT), None)
-                key = (run.info.experiment_id, given.dataset.name, given.dataset.digest, context)
-                found[key] = _DatasetSummary(*key)
-        return list(found.values())[:_MOST_SUMMARIES]
 
     def _runs(self, experiment_id: str) -> Iterator[Document]:
         listed = self.table.query(dynamodb_keys.runs(experiment_id))

@@ -44,15 +44,15 @@ class Table:
         self.name = name
         # boto3 itself reads AWS_DEFAULT_REGION only; every other AWS tool reads AWS_REGION first.
         self.region = os.environ.get("AWS_REGION") or None
-        self._client: Any = self._connect(attempts=2)  # a table that can't be used is told soon
+        self._client: Any = self._connect(attempts=2, seconds=2)  # a table that can't be used is told soon
         self._require_keys()
-        self._client = self._connect(attempts=8)
+        self._client = self._connect(attempts=8, seconds=5)
         self._serializer, self._deserializer = TypeSerializer(), TypeDeserializer()
 
-    def _connect(self, attempts: int) -> Any:
+    def _connect(self, attempts: int, seconds: int) -> Any:
         config = Config(
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=seconds,
             max_pool_connections=32,  # the threads of a server share the client
             retries={"mode": "standard", "total_max_attempts": attempts},
         )

@@ -1,19 +1,103 @@
-"""The Ibis connection that silver's expressions run on."""
+"""The Ibis connection that silver's expressions run on; each query is a span of the run's trace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ibis
+from ibis.backends.duckdb import Backend
 
-from potato import lake
+from potato import lake, spans
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SOURCE = re.compile(r'\bFROM (?:"[^"]+"\.)*"([^"]+)"')
+
+
+class _Noting:
+    """DuckDB's connection, which tells the text of each statement."""
+
+    def __init__(self, connection: Any, note: Callable[[str], None]) -> None:
+        self._connection, self._note = connection, note
+
+    def execute(self, text: str, *arguments: Any) -> Any:
+        self._note(text)
+        return self._connection.execute(text, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class _Traced(Backend):
+    """DuckDB's backend, which tells each result that is asked of it as a span.
+
+    The texts are taken where the engine gets them, since making them a second time would cost more than they do.
+    """
+
+    _texts: list[str] | None = None
+
+    def to_pyarrow(self, expr: ibis.Expr, /, **kwargs: Any) -> pa.Table:
+        """Return the rows of an expression."""
+        if not spans.recording():
+            return super().to_pyarrow(expr, **kwargs)
+        with self._span("SELECT") as told:
+            rows = super().to_pyarrow(expr, **kwargs)
+            told["db.response.returned_rows"] = getattr(rows, "num_rows", 1)
+        return rows
+
+    def create_table(self, name: str, /, obj: Any = None, **kwargs: Any) -> ibis.Table:
+        """Run an expression into a table of the engine."""
+        if not spans.recording():
+            return super().create_table(name, obj, **kwargs)
+        with self._span("CREATE TABLE", name) as told:
+            made = super().create_table(name, obj, **kwargs)
+            told["db.response.returned_rows"] = self.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]
+        return made
+
+    def compile(self, expr: ibis.Expr, /, **kwargs: Any) -> str:
+        """Return an expression as SQL."""
+        text: str = super().compile(expr, **kwargs)
+        self._note(text)
+        return text
+
+    def raw_sql(self, query: Any, **kwargs: Any) -> Any:
+        """Run SQL as it is."""
+        text = query if isinstance(query, str) else query.sql(dialect=self.name)
+        self._note(text)
+        made = super().raw_sql(text, **kwargs)
+        return made if self._texts is None else _Noting(made, self._note)
+
+    def _note(self, text: str) -> None:
+        if self._texts is not None:
+            self._texts.append(text)
+
+    @contextlib.contextmanager
+    def _span(self, operation: str, name: str | None = None) -> Iterator[dict[str, object]]:
+        outer, self._texts = self._texts, []
+        known = {"db.system.name": "duckdb", "db.operation.name": operation}
+        try:
+            with spans.span(operation, **known) as told:
+                try:
+                    yield told
+                finally:
+                    # Around its query the engine asks for names, and makes an empty table first.
+                    text = next((one for one in self._texts if one.startswith("INSERT")), "".join(self._texts[-1:]))
+                    source = name or next(iter(_SOURCE.findall(text)), "")
+                    told |= {"db.collection.name": source, "db.query.text": spans.shortened(text)}
+                    told["name"] = f"{operation} {source}".strip()
+        finally:
+            self._texts = outer
 
 
 def connect() -> ibis.BaseBackend:
     """Return the embedded engine: DuckDB in memory, on all cores."""
-    return ibis.duckdb.connect()
+    return _Traced().connect()
 
 
 @contextmanager

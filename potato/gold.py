@@ -24,6 +24,7 @@ from potato import (
     scope,
     sensitivity,
     settings,
+    spans,
     thresholds,
     trajectories,
     validation,
@@ -32,7 +33,7 @@ from potato import (
 )
 from potato.design import Finding
 from potato.errors import PotatoError
-from potato.manifest import Manifest
+from potato.manifest import Manifest, counted
 from potato.models import Training
 from potato.tables import Table
 
@@ -122,16 +123,19 @@ class ModelingPipeline:
 
     def validate_models(self) -> Table:
         """Put the estimates through the statistical gate; a fail stops the stage."""
-        self.gate = gate.examine(
-            self.training,
-            self.frames,
-            self.weights,
-            confidence=self.options.confidence,
-            weeks_planned=self.settings.study.weeks,
-            truth=self.truth,
-            random_slope=self.options.random_slope,
-        )
-        self.findings = self.gate.findings
+        about = {"potato.dataset": "gold/models/coefficients"}
+        with spans.span("contract gold/models/coefficients", **about) as told:
+            self.gate = gate.examine(
+                self.training,
+                self.frames,
+                self.weights,
+                confidence=self.options.confidence,
+                weeks_planned=self.settings.study.weeks,
+                truth=self.truth,
+                random_slope=self.options.random_slope,
+            )
+            self.findings = self.gate.findings
+            told |= counted(validation.verdicts(self.findings))
         return gate_tables.diagnostics(validation.frame(self.findings))[-1]
 
     def generate_reports(self) -> dict[str, Figure]:

@@ -62,6 +62,49 @@ def find(runs: Path) -> Identity:
     return Identity(identity, parent_span_id if identity.hex == trace_id else None, started)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """What started this stage.
+
+    Attributes
+    ----------
+    command : "dvc repro" or "dvc exp run"; None when the stage was typed by hand.
+    arguments : what came after that command.
+    process : names the process, for as long as the machine runs.
+    """
+
+    command: str | None
+    arguments: tuple[str, ...]
+    process: str
+
+
+def caller() -> Caller:
+    """Return what started this stage: the enclosing dvc process, or this process where there is none."""
+    import psutil
+
+    process, words = _enclosing_process(), []
+    with contextlib.suppress(psutil.Error):
+        words = process.cmdline()
+    name = process_name(process.pid) or str(process.pid)
+    if _is_dvc_run(words):
+        verb = next(place for place, word in enumerate(words) if word in ("repro", "run", "exec-run"))
+        return Caller("dvc repro" if words[verb] == "repro" else "dvc exp run", tuple(words[verb + 1 :]), name)
+    return Caller("dvc repro" if os.environ.get("DVC_STAGE") else None, (), name)
+
+
+def process_name(pid: int) -> str | None:
+    """Return a name that no other process of this machine gets until it starts anew, or None without the process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return f"{pid}/{_start_mark(pid, process.create_time())}"
+    except psutil.Error:
+        return None
+
+
 def _given(text: str) -> uuid.UUID:
     with contextlib.suppress(ValueError):
         if (identity := uuid.UUID(text)).int:  # a trace id of zeros is invalid in W3C trace context

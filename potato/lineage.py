@@ -1,7 +1,8 @@
-"""What a stage read and wrote, as OpenLineage events: into a file, and to a backend where one is set."""
+"""What a run and its stages read and wrote, as OpenLineage events: into a file, and to a backend where one is set."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import re
@@ -10,22 +11,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from openlineage.client import event_v2 as openlineage
-from openlineage.client import facet_v2 as facets
-from openlineage.client.serde import Serde
+from openlineage.client import facet_v2
 from openlineage.client.uuid import generate_new_uuid
 
-from potato import backend
+from potato import backend, facets, naming
 from potato import run as runs
+from potato.ending import Outcome
+from potato.facets import PIPELINE_JOB, Manifest
+from potato.manifest import LEDGERS
 
-PIPELINE_JOB = "potato.pipeline"
 ENGINES = {"duckdb": "duckdb", "spark": "pyspark"}
 """Processing engine: the package that has its version."""
 
 _SOURCES = {"simulate": "potato/simulate.py", "report": "reports"}
-_OUTSIDE_DATA = {"site": "_site"}
-
-Manifest = Mapping[str, Any]
+_ELSEWHERE = {"site": "_site"} | {f"{stage}/ledger": path for stage, path in LEDGERS.items()}
+"""Dataset: its path, where that is not data/DATASET."""
+_STATES = {
+    "succeeded": openlineage.RunState.COMPLETE,
+    "failed": openlineage.RunState.FAIL,
+    "aborted": openlineage.RunState.ABORT,
+}
 
 
 class Lineage:
@@ -35,9 +42,9 @@ class Lineage:
     another setting of the OpenLineage client, or its configuration file names a backend, unless
     OPENLINEAGE_DISABLED is "true". Sending never raises; see `backend.Backend` for what a dead backend costs.
 
-    Datasets have the names of OpenLineage's naming specification for local files: the namespace "file" and
-    the absolute path. The job's namespace is OPENLINEAGE_NAMESPACE, or "potato". Every execution has a run id
-    of its own (`run_id`), whose parent and root is the pipeline's run, `Run.id`.
+    Datasets have the names of OpenLineage's naming rules (`naming`). The job's namespace is OPENLINEAGE_NAMESPACE, or
+    "potato". Every execution has a run id of its own (`run_id`), whose parent and root is the pipeline's run,
+    `Run.id`; the run's first stage tells the START of that one, and `run_ended` its end.
 
     Parameters
     ----------
@@ -51,29 +58,32 @@ class Lineage:
         self.run, self.stage, self.root = run, stage, root.resolve()
         self.run_id = str(generate_new_uuid())
         self._engine = engine
-        self._git = runs.environment(self.root)
-        page, commit = _web_address(self._git["git_url"] or ""), self._git["git_commit"]
-        # The client names itself as the producer where nothing better is known.
-        self._producer = f"{page}/tree/{commit}" if page and commit else ""
+        self._teller = _Teller(run, self.root)
         self._inputs: list[str] = []
-        self._backend = backend.Backend()
-        self._namespace = backend.namespace()
 
     def start(self, inputs: Iterable[str] = ()) -> None:
         """Tell that the stage begins to read the datasets `inputs`, by names such as "bronze/weight"."""
         self._inputs = list(inputs)
-        self._emit(openlineage.RunState.START, inputs=[self._input(name) for name in self._inputs])
+        if self._is_first():
+            self._teller.tell(openlineage.RunState.START, self.run.id, PIPELINE_JOB, when=self.run.started)
+        self._tell(openlineage.RunState.START, inputs=[self._input(name) for name in self._inputs])
+        self._teller.backend.deliver()
 
     def complete(self, manifest: Manifest) -> None:
-        """Tell that the outputs are published; waits until the backend has the event, within bounds."""
+        """Tell that the outputs are published."""
         versions = manifest["inputs"] or dict.fromkeys(self._inputs)
-        self._emit(
+        traced: Mapping[str, Any] = manifest["column_lineage"]
+        outputs = [self._output(name, entry, manifest) for name, entry in manifest["outputs"].items()]
+        outputs += [self._traced(name, traced[name]) for name in traced if name not in manifest["outputs"]]
+        if "ledger" in manifest:
+            outputs.append(self._ledger(manifest))
+        self._tell(
             openlineage.RunState.COMPLETE,
-            inputs=[self._input(name, version) for name, version in versions.items()],
-            outputs=[self._output(name, entry, manifest) for name, entry in manifest["outputs"].items()],
-            run_facets=_tests(manifest) | _parameters(manifest),
+            inputs=[self._input(name, version, _raw_fields(name, traced)) for name, version in versions.items()],
+            outputs=outputs,
+            run_facets=facets.tests(manifest),
         )
-        self._backend.close()
+        self._teller.backend.close()
 
     def fail(self, error: BaseException, manifest: Manifest | None = None) -> None:
         """Tell that the stage ended without a result: FAIL, or ABORT when a person or a signal ended it.
@@ -81,75 +91,141 @@ class Lineage:
         `manifest` is what the stage had written before its gate refused it. Its contract verdicts are told;
         its datasets are named without a version or a count, because they are not published.
         """
-        state = openlineage.RunState.FAIL if isinstance(error, Exception) else openlineage.RunState.ABORT
-        message = facets.error_message_run.ErrorMessageRunFacet(
-            message=str(error) or type(error).__name__,
-            programmingLanguage="PYTHON",
-            stackTrace="".join(traceback.format_exception(error)),
-        )
-        written = manifest["outputs"] if manifest else {}
-        self._emit(
-            state,
-            inputs=[self._input(name) for name in self._inputs],
-            outputs=[
-                openlineage.OutputDataset(*self._name(name), facets=_assertions(manifest or {}, name))
-                for name in written
-            ],
-            run_facets={"errorMessage": message, **(_tests(manifest) if manifest else {})},
-        )
-        self._backend.close()
+        ended = openlineage.RunState.FAIL if isinstance(error, Exception) else openlineage.RunState.ABORT
+        told = facets.error(str(error) or type(error).__name__, "".join(traceback.format_exception(error)))
+        outputs = []
+        if manifest:
+            told |= facets.tests(manifest)
+            for name in manifest["outputs"]:
+                described = facets.source(self.root) | facets.assertions(manifest, name)
+                outputs.append(openlineage.OutputDataset(*self._name(name), facets=described))
+        self._tell(ended, inputs=[self._input(name) for name in self._inputs], outputs=outputs, run_facets=told)
+        self._teller.backend.close()
 
-    def _emit(
+    def _tell(
         self,
         state: openlineage.RunState,
         *,
         inputs: Sequence[openlineage.InputDataset] = (),
         outputs: Sequence[openlineage.OutputDataset] = (),
-        run_facets: Mapping[str, facets.RunFacet] | None = None,
+        run_facets: Mapping[str, facet_v2.RunFacet] | None = None,
     ) -> None:
-        event = openlineage.RunEvent(
-            eventType=state,
-            eventTime=runs.now(),
-            producer=self._producer,
-            run=openlineage.Run(self.run_id, {**self._parent(), **self._processing(), **(run_facets or {})}),
-            job=openlineage.Job(self._namespace, f"potato.{self.stage}", self._job_facets()),
-            inputs=list(inputs),
-            outputs=list(outputs),
-        )
-        self._backend.keep(self.run.folder / "lineage.jsonl", Serde.to_dict(event))
-        self._backend.send(event)
+        told = facets.parent(self.run, self._teller.namespace) | self._processing()
+        told |= facets.parameters(_settings(self.root), self.stage) | dict(run_facets or {})
+        path = _SOURCES.get(self.stage, f"notebooks/{self.stage}.ipynb")
+        kind = "TASK" if self.stage in _SOURCES else "NOTEBOOK"
+        job = f"potato.{self.stage}"
+        self._teller.tell(state, self.run_id, job, told, inputs=inputs, outputs=outputs, path=path, kind=kind)
 
-    def _parent(self) -> dict[str, facets.RunFacet]:
-        parent = facets.parent_run
-        return {
-            "parent": parent.ParentRunFacet(
-                run=parent.Run(self.run.id),
-                job=parent.Job(self._namespace, PIPELINE_JOB),
-                root=parent.Root(run=parent.RootRun(self.run.id), job=parent.RootJob(self._namespace, PIPELINE_JOB)),
-            )
-        }
+    def _is_first(self) -> bool:
+        """Create the run's file of events and tell whether it was not there; of two processes only one creates it."""
+        with contextlib.suppress(OSError):
+            (self.run.folder / "lineage.jsonl").touch(exist_ok=False)
+            return True
+        return False
 
-    def _processing(self) -> dict[str, facets.RunFacet]:
+    def _processing(self) -> facets.RunFacets:
         return {
-            "processing_engine": facets.processing_engine_run.ProcessingEngineRunFacet(
+            "processing_engine": facet_v2.processing_engine_run.ProcessingEngineRunFacet(
                 version=_version(ENGINES.get(self._engine, self._engine)) or platform.python_version(),
                 name=self._engine,
                 openlineageAdapterVersion=_version("openlineage-python"),
             )
         }
 
-    def _job_facets(self) -> dict[str, facets.JobFacet]:
-        kind = facets.job_type_job.JobTypeJobFacet(
-            processingType="BATCH",
-            integration="POTATO",
-            jobType="TASK" if self.stage in _SOURCES else "NOTEBOOK",
+    def _name(self, dataset: str) -> facets.Location:
+        return naming.dataset(self.root, _ELSEWHERE.get(dataset, f"data/{dataset}"))
+
+    def _input(
+        self, name: str, version: str | None = None, fields: Sequence[Mapping[str, str]] = ()
+    ) -> openlineage.InputDataset:
+        described = facets.source(self.root) | facets.version(version) | facets.schema(fields)
+        return openlineage.InputDataset(*self._name(name), facets=described)
+
+    def _output(self, name: str, entry: Mapping[str, Any], manifest: Manifest) -> openlineage.OutputDataset:
+        described = facets.source(self.root) | facets.version(entry["fingerprint"]) | facets.schema(entry["schema"])
+        described |= self._columns(manifest["column_lineage"].get(name, {})) | facets.assertions(manifest, name)
+        return openlineage.OutputDataset(*self._name(name), facets=described, outputFacets=facets.rows(entry["rows"]))
+
+    def _traced(self, name: str, columns: Mapping[str, Sequence[Mapping[str, str]]]) -> openlineage.OutputDataset:
+        """Return a fitted model as a dataset: its terms are the columns."""
+        fields = [{"name": column, "type": "double"} for column in columns]
+        described = facets.source(self.root) | facets.schema(fields) | self._columns(columns)
+        return openlineage.OutputDataset(*self._name(name), facets=described)
+
+    def _ledger(self, manifest: Manifest) -> openlineage.OutputDataset:
+        """Return the layer's account of its rows, which the next stage and some contracts read."""
+        name = f"{self.stage}/ledger"
+        described = facets.source(self.root) | facets.version(manifest["ledger"]) | facets.assertions(manifest, name)
+        return openlineage.OutputDataset(*self._name(name), facets=described)
+
+    def _columns(self, derived: Mapping[str, Sequence[Mapping[str, str]]]) -> facets.DatasetFacets:
+        datasets = {source["dataset"] for sources in derived.values() for source in sources}
+        return facets.column_lineage(derived, {name: self._name(name) for name in datasets})
+
+
+def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None, *, wait: bool = True) -> None:
+    """Tell that the pipeline's run is over, and wait, within bounds, for the backend to take what is left.
+
+    Parameters
+    ----------
+    run : the run, of this process or an earlier one.
+    outcome : succeeded, failed, or aborted by a person or a signal.
+    error : what ended it, in a sentence.
+    wait : false for an earlier run, whose end is told by this one: what this one delivers includes it.
+    """
+    teller = _Teller(run, run.folder.parents[1])
+    teller.tell(_STATES[outcome], run.id, PIPELINE_JOB, facets.error(error) if error else {})
+    if wait:
+        teller.backend.close(last=True)
+
+
+class _Teller:
+    """What the events of a run and of its stages have in common."""
+
+    def __init__(self, run: runs.Run, root: Path) -> None:
+        self.run, self.root = run, root
+        self.backend = backend.Backend(run)
+        self.namespace = backend.namespace()
+        self._git = runs.environment(root)
+        page, commit = _web_address(self._git["git_url"] or ""), self._git["git_commit"]
+        # The client names itself as the producer where nothing better is known.
+        self._producer = f"{page}/tree/{commit}" if page and commit else ""
+
+    def tell(
+        self,
+        state: openlineage.RunState,
+        run_id: str,
+        job: str,
+        run_facets: Mapping[str, facet_v2.RunFacet] | None = None,
+        *,
+        inputs: Sequence[openlineage.InputDataset] = (),
+        outputs: Sequence[openlineage.OutputDataset] = (),
+        path: str = "dvc.yaml",
+        kind: str = "PIPELINE",
+        when: str = "",
+    ) -> None:
+        event = openlineage.RunEvent(
+            eventType=state,
+            eventTime=when or runs.now(),
+            producer=self._producer,
+            run=openlineage.Run(run_id, {**facets.trace(self.run), **(run_facets or {})}),
+            job=openlineage.Job(self.namespace, job, self._job(path, kind)),
+            inputs=list(inputs),
+            outputs=list(outputs),
         )
-        commit, url = self._git["git_commit"], self._git["git_url"] or self.root.as_uri()
+        self.backend.keep(event)
+
+    def _job(self, path: str, kind: str) -> dict[str, facet_v2.JobFacet]:
+        told: dict[str, facet_v2.JobFacet] = {
+            "jobType": facet_v2.job_type_job.JobTypeJobFacet(processingType="BATCH", integration="POTATO", jobType=kind)
+        }
+        commit = self._git["git_commit"]
         if commit is None:
-            return {"jobType": kind}
-        path = _SOURCES.get(self.stage, f"notebooks/{self.stage}.ipynb")
+            return told
+        url = _uri(self._git["git_url"] or "", self.root)
         page = _web_address(url)
-        location = facets.source_code_location_job.SourceCodeLocationJobFacet(
+        told["sourceCodeLocation"] = facet_v2.source_code_location_job.SourceCodeLocationJobFacet(
             type="git",
             url=f"{page}/blob/{commit}/{path}" if page else url,
             repoUrl=url,
@@ -157,52 +233,25 @@ class Lineage:
             version=commit,
             branch=self._git["git_branch"],
         )
-        return {"jobType": kind, "sourceCodeLocation": location}
+        return told
 
-    def _name(self, dataset: str) -> tuple[str, str]:
-        # The rule of openlineage.client.naming for local files, whose import would cost 40 ms for these two.
-        return "file", str(self.root / _OUTSIDE_DATA.get(dataset, f"data/{dataset}"))
 
-    def _input(self, name: str, version: str | None = None) -> openlineage.InputDataset:
-        return openlineage.InputDataset(*self._name(name), facets=_dataset_version(version))
+def _raw_fields(dataset: str, traced: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the columns of a raw file that were read; the other datasets' columns are told by who wrote them."""
+    if not dataset.startswith("raw/"):
+        return []
+    sources = (source for columns in traced.values() for of in columns.values() for source in of)
+    names = dict.fromkeys(source["column"] for source in sources if source["dataset"] == dataset)
+    return [{"name": name, "type": "string"} for name in names]
 
-    def _output(self, name: str, entry: Mapping[str, Any], manifest: Manifest) -> openlineage.OutputDataset:
-        described: dict[str, facets.DatasetFacet] = _dataset_version(entry["fingerprint"])
-        if entry["schema"]:
-            described["schema"] = facets.schema_dataset.SchemaDatasetFacet(
-                fields=[
-                    facets.schema_dataset.SchemaDatasetFacetFields(
-                        name=field["name"],
-                        type=field["type"],
-                        description=field.get("description"),
-                        ordinal_position=position,
-                    )
-                    for position, field in enumerate(entry["schema"], start=1)
-                ]
-            )
-        if derived := manifest["column_lineage"].get(name):
-            described["columnLineage"] = self._columns(derived)
-        rows = facets.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=entry["rows"])
-        return openlineage.OutputDataset(
-            *self._name(name),
-            facets=described | _assertions(manifest, name),
-            outputFacets={"outputStatistics": rows},
-        )
 
-    def _columns(self, derived: Mapping[str, Sequence[Mapping[str, str]]]) -> facets.DatasetFacet:
-        parts = facets.column_lineage_dataset
-        direct = parts.Transformation(type="DIRECT")
-        return parts.ColumnLineageDatasetFacet(
-            fields={
-                column: parts.Fields(
-                    inputFields=[
-                        parts.InputField(*self._name(s["dataset"]), s["column"], transformations=[direct])
-                        for s in sources
-                    ]
-                )
-                for column, sources in derived.items()
-            }
-        )
+def _settings(root: Path) -> Mapping[str, Any]:
+    """Return params.yaml as it stands; a stage has checked it before, and a test's project may have none."""
+    with contextlib.suppress(OSError, yaml.YAMLError):
+        found = yaml.load((root / "params.yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if isinstance(found, dict):
+            return found
+    return {}
 
 
 def _web_address(url: str) -> str | None:
@@ -211,55 +260,13 @@ def _web_address(url: str) -> str | None:
     return f"https://{found[1]}/{found[2]}" if found else None
 
 
-def _dataset_version(fingerprint: str | None) -> dict[str, facets.DatasetFacet]:
-    if fingerprint is None:
-        return {}
-    return {"version": facets.dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=fingerprint)}
-
-
-def _assertions(manifest: Manifest, dataset: str) -> dict[str, Any]:
-    assertions = [
-        facets.data_quality_assertions_dataset.Assertion(
-            assertion=verdict["expectation"],
-            success=verdict["success"],
-            column=verdict["column"] or None,
-            severity=_severity(verdict),
-            description=verdict["sentence"],
-            actual=str(verdict["observed"]),
-        )
-        for verdict in manifest.get("contracts", ())
-        if verdict["dataset"] == dataset
-    ]
-    if not assertions:
-        return {}
-    found = facets.data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(assertions=assertions)
-    return {"dataQualityAssertions": found}
-
-
-def _tests(manifest: Manifest) -> dict[str, facets.RunFacet]:
-    """Return the verdicts as the run's tests, where those of a stage that published nothing belong."""
-    tests = [
-        facets.test_run.TestExecution(
-            name=" ".join(filter(None, (verdict["dataset"], verdict["column"], verdict["expectation"]))),
-            status="pass" if verdict["success"] else "fail",
-            severity=_severity(verdict),
-            type=verdict["expectation"],
-            description=verdict["sentence"],
-            actual=str(verdict["observed"]),
-        )
-        for verdict in manifest["contracts"]
-    ]
-    return {"test": facets.test_run.TestRunFacet(tests=tests)} if tests else {}
-
-
-def _severity(verdict: Mapping[str, Any]) -> str:
-    return "warn" if verdict["severity"] == "warning" else str(verdict["severity"])
-
-
-def _parameters(manifest: Manifest) -> dict[str, facets.RunFacet]:
-    parts = facets.execution_parameters_run
-    parameter = parts.ExecutionParameter(key="study", name="Study", value=manifest["study"])
-    return {"executionParameters": parts.ExecutionParametersRunFacet(parameters=[parameter])}
+def _uri(url: str, root: Path) -> str:
+    """Return what git calls the address of a repository as a URI, which the schema asks for."""
+    if "://" in url:
+        return url
+    if remote := re.fullmatch(r"([\w.-]+@)?([\w.-]+):(.+)", url):  # HOST:PATH, which git reads as SSH
+        return f"ssh://{remote[1] or ''}{remote[2]}/{remote[3].lstrip('/')}"
+    return (root / url).resolve().as_uri()
 
 
 def _version(package: str) -> str | None:

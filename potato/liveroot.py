@@ -5,39 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from potato import datalake, snapshot
+from potato import snapshot
+from potato.settings import Settings
+
+Say = Callable[[str], None]
+
+_READS = {"silver": ("bronze",), "gold": ("silver",), "report": ("bronze", "silver", "quarantine", "gold")}
 
 
-def fill(root: Path, address: str, study: str, inputs: Iterable[str], say: Callable[[str], None]) -> None:
-    """Get the study's newest push where an input of a stage is not here; `inputs` are paths such as data/silver.
+def fill(root: Path, settings: Settings, stage: str, say: Say) -> None:
+    """Get the study's newest push where a layer that a stage reads is not here; nothing without a lake.
 
     Raises
     ------
-    PotatoError : AWS refuses. That the lake has no such study is none of its business: the stage says what it lacks.
+    PotatoError : AWS refuses. That the lake has no such study is no error here: the stage says what it lacks.
     """
-    lacking = [name for name in inputs if _layer(name) and not (root / name).exists()]
-    if not lacking:
+    if settings.lake is None or all((root / "data" / layer).exists() for layer in _READS.get(stage, ())):
         return
+    from potato import datalake
+
     try:
-        moved = datalake.pull(root, address, study)
+        moved = datalake.pull(root, settings.lake, settings.study_name)
     except datalake.NothingThere:
         return
-    say(f"{moved.sent:,} files from {address}")
+    say(f"{moved.sent:,} files from {settings.lake}")
 
 
-def put(root: Path, address: str, outputs: Iterable[str], say: Callable[[str], None]) -> None:
-    """Push the layers among a stage's published outputs.
+def put(root: Path, settings: Settings, outputs: Iterable[str], say: Say) -> None:
+    """Push the layers among a stage's published outputs, which are paths such as data/silver; nothing without a lake.
 
     Raises
     ------
-    PotatoError : AWS refuses, or somebody else pushed; the stage's output is published here and not in the lake.
+    PotatoError : AWS refuses, or somebody else pushed; the stage's output is then published here and not in the lake.
     """
-    layers = [layer for name in outputs if (layer := _layer(name))]
-    if layers:
-        moved = datalake.push(root, address, layers=layers)
-        say(f"{moved.sent:,} files to {address}")
+    paths = [PurePosixPath(name).parts for name in outputs]
+    layers = [parts[1] for parts in paths if parts[0] == "data" and parts[1] in snapshot.LAYERS]
+    if settings.lake is None or not layers:
+        return
+    from potato import datalake
 
-
-def _layer(name: str) -> str | None:
-    parts = PurePosixPath(name).parts
-    return parts[1] if len(parts) > 1 and parts[0] == "data" and parts[1] in snapshot.LAYERS else None
+    moved = datalake.push(root, settings.lake, layers=layers)
+    say(f"{moved.sent:,} files to {settings.lake}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from potato import lake, schema
+from potato import lake, schema, spans
 
 PATHS = {
     "bronze": "data/bronze/manifest.json",
@@ -35,6 +36,16 @@ class Verdict:
     observed: str
     unexpected_count: int
     sentence: str
+
+
+def counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """Return what the span of a contract says of its verdicts: how many there are, and how many missed."""
+    missed = [verdict for verdict in verdicts if not verdict.success]
+    return {
+        "potato.expectations": len(verdicts),
+        "potato.warnings": sum(verdict.severity == "warning" for verdict in missed),
+        "potato.failures": sum(verdict.severity == "error" for verdict in missed),
+    }
 
 
 def code_fingerprint(root: Path, stage: str) -> str:
@@ -65,9 +76,11 @@ class Manifest:
     def add_output(self, name: str, path: Path, table: pa.Table, dataset: schema.Dataset | None = None) -> None:
         """Note that the stage wrote `name` to `path`."""
         meanings = {column.name: column.meaning for column in dataset.columns} if dataset else {}
+        with spans.span(f"save {name}", **{"potato.dataset": name, "potato.rows": table.num_rows}):
+            fingerprint = lake.fingerprint(path)
         self.outputs[name] = {
             "rows": table.num_rows,
-            "fingerprint": lake.fingerprint(path),
+            "fingerprint": fingerprint,
             "schema": [
                 {"name": f.name, "type": str(f.type), "description": meanings.get(f.name, "")} for f in table.schema
             ],

@@ -21,6 +21,11 @@ def html(text: str) -> str:
     return escape(_inert(text)).translate(_ENTITIES)
 
 
+def listing(text: str) -> str:
+    """Return `text` as a raw block of HTML shows it, inside <pre>: with its lines and its spaces."""
+    return escape(_OPEN_END.sub(r"\g<0> ", text)).translate(_ENTITIES)
+
+
 def code(text: str) -> str:
     """Return `text` as a piece of code within a paragraph of Markdown."""
     return f"`<code>{html(text)}</code>`{{=html}}"

@@ -66,9 +66,13 @@ def listed(flagged: dict[str, list[ir.Table]], remarked: dict[str, ir.Table]) ->
             if any(row["rows"] > LISTED for row in found):
                 rows = ibis.union(*(_first(rows, row["source_file"], row["flag"]) for row in found))
             if found:
-                table = rows.mutate(family=ibis.literal(family)).select(schema.FLAGS.names)
-                tables.append(table.to_pyarrow().cast(schema.FLAGS.arrow()))
+                tables.append(of_family(family, rows).to_pyarrow().cast(schema.FLAGS.arrow()))
     return pa.concat_tables(tables).sort_by([(name, "ascending") for name in schema.FLAGS.key]), counts
+
+
+def of_family(family: str, rows: ir.Table) -> ir.Table:
+    """Return the flagged rows of a family in the columns of schema.FLAGS."""
+    return rows.mutate(family=ibis.literal(family)).select(schema.FLAGS.names)
 
 
 def _first(rows: ir.Table, source_file: str, flag: str) -> ir.Table:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potato import lake
+from potato import lake, redaction
 from potato import run as runs
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _params(settings: Settings, gold: Path, described: Mapping[str, Any]) -> dic
     for section in ("gold", "silver"):
         told = getattr(settings, section).model_dump(exclude={"covariates"})
         values |= {f"{section}.{name}": value for name, value in _flat(told)}
-    return {allowed(name): _text(value)[:6000] for name, value in values.items()}
+    return {allowed(name): redaction.redact(_text(value))[:6000] for name, value in values.items()}
 
 
 def _text(value: Any) -> str:
@@ -194,7 +194,8 @@ def _tags(run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[s
     if environment["git_commit"]:
         tags["mlflow.source.git.commit"] = environment["git_commit"]
         tags["potato.git_dirty"] = str(environment["git_dirty"]).lower()
-    return tags | {allowed(name): str(value)[:8000] for name, value in fingerprints.items()}
+    told: dict[str, str] = redaction.clean(tags | {allowed(name): str(v)[:8000] for name, v in fingerprints.items()})
+    return told
 
 
 def _note(run: runs.Run, params: Mapping[str, str]) -> str:

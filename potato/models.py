@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potato import design, mixed, nof1, results, words
+from potato import design, mixed, nof1, results, spans, words
 from potato.design import Design, Finding, Sample
 from potato.errors import PotatoError, nearest
 from potato.fits import Fit
@@ -179,7 +179,10 @@ def train(
             findings.append(refusal)
             continue
         try:
-            fitted, notes = estimator(sample)
+            with spans.span(f"fit {name}", **{"potato.model": name, "potato.model.converged": False}) as told:
+                fitted, notes = estimator(sample)
+                told |= {"potato.model.n_obs": fitted.n_obs, "potato.model.n_subjects": fitted.n_subjects}
+                told["potato.model.converged"] = True
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             text = f"{words.MODELS[name]} gave no trustworthy estimate ({error}): it is left out."
             findings.append(Finding("converged", name, "caution", text))

@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from potato import lake
+from potato import lake, redaction
 from potato.errors import PotatoError, nearest
 
 Progress = Callable[[str, int, int], None]
@@ -125,7 +125,9 @@ def execute(
         os.environ.clear()
         os.environ.update(saved)
         if draft.exists():
-            lake.write_text(output, nbformat.writes(canonical(nbformat.read(draft, as_version=4))) + "\n")
+            lake.write_text(
+                output, redaction.redact(nbformat.writes(canonical(nbformat.read(draft, as_version=4)))) + "\n"
+            )
             draft.unlink()
     return executed
 

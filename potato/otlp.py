@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
+from potato.allowance import Allowance
 from potato.measures import Metric
 
 REQUEST_SECONDS = 0.8
 """Time for one request. The SDK waits at least this long before it repeats one, so none is repeated.
 OTEL_EXPORTER_OTLP_TIMEOUT is not used: the specification counts it in milliseconds and the Python SDK in
 seconds, so that a valid value can mean hours of waiting for a dead collector."""
-DEADLINE_SECONDS = 1.5
-"""Time for everything: the signals are sent side by side, and what is not through by then is given up."""
+STAGE_SECONDS = 1.0
+"""Time for everything that a stage sends: the signals go side by side, and what is not through by then is given up."""
+RUN_SECONDS = 1.8
+"""What a run may wait for its collector in all, over all of its stages."""
 
+_LEAST_SECONDS = 0.1
+_WRITES = {"counter": "add", "gauge": "set", "histogram": "record"}
 _SIGNALS = ("traces", "metrics", "logs")
 _logger = logging.getLogger("potato.telemetry")
 
@@ -55,12 +59,15 @@ class Sender:
     ----------
     resource : attributes of the process, without the run: they name the time series of the metrics.
     run_resource : the same with the run's id, for spans and logs.
+    folder : the run's. What counters and histograms have counted in earlier stages and runs is beside it.
     """
 
-    def __init__(self, resource: Resource, run_resource: Resource) -> None:
+    def __init__(self, resource: Resource, run_resource: Resource, folder: Path) -> None:
         self.endpoints = endpoints()
+        self._allowance = Allowance(folder / ".waited-otlp", RUN_SECONDS)
         self._spans: list[ReadableSpan] = []
-        self._reader: PeriodicExportingMetricReader | None = None
+        self._totals = folder.parent / "totals.json"
+        self._reader: Any = None
         self._meter: Any = None
         self._instruments: dict[str, Any] = {}
         self._logs: Any = None
@@ -68,12 +75,20 @@ class Sender:
         if not self.endpoints:
             return
         _say_when_grpc_was_meant(self.endpoints)
-        if "metrics" in self.endpoints:
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+        try:
+            self._prepare(resource, run_resource)
+        except Exception as error:  # a mistake in the SDK's settings is no reason to lose a run
+            self._warn(f"{type(error).__name__}: {error}")
+            self.endpoints = {}
+            self._meter = self._reader = self._logs = self._log_provider = None
 
-            # An endless interval starts no thread; `force_flush` collects and sends.
-            exporter = OTLPMetricExporter(timeout=REQUEST_SECONDS)
-            self._reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+    def _prepare(self, resource: Resource, run_resource: Resource) -> None:
+        if "metrics" in self.endpoints:
+            from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+            from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+
+            temporality = AggregationTemporality.DELTA if _is_delta() else AggregationTemporality.CUMULATIVE
+            self._reader = InMemoryMetricReader(dict.fromkeys((Counter, Histogram), temporality))
             provider = MeterProvider([self._reader], resource, shutdown_on_exit=False)
             self._meter = provider.get_meter("potato")
         if "logs" in self.endpoints:
@@ -89,15 +104,16 @@ class Sender:
         if "traces" in self.endpoints:
             self._spans.append(span)
 
-    def add_measurement(self, metric: Metric, value: float, attributes: Mapping[str, Any]) -> None:
-        """Add to the counter, or set the gauge, that `metric` describes."""
+    def add_measurement(self, metric: Metric, value: float, attributes: Mapping[str, Any], context: Any) -> None:
+        """Add to what `metric` describes; `context` carries the span that a histogram keeps as an example."""
         if self._meter is None:
             return
         if metric.name not in self._instruments:
             create = getattr(self._meter, f"create_{metric.kind}")
-            self._instruments[metric.name] = create(metric.name, metric.unit, metric.description)
+            bounds = {"explicit_bucket_boundaries_advisory": metric.bounds} if metric.bounds else {}
+            self._instruments[metric.name] = create(metric.name, metric.unit, metric.description, **bounds)
         instrument = self._instruments[metric.name]
-        (instrument.set if metric.kind == "gauge" else instrument.add)(value, attributes)
+        getattr(instrument, _WRITES[metric.kind])(value, attributes, context)
 
     def add_log(self, level: str, event: str, attributes: Mapping[str, Any], context: Any) -> None:
         """Keep a log record; `context` carries the span that it belongs to."""
@@ -116,51 +132,89 @@ class Sender:
         )
 
     def send(self) -> None:
-        """Send everything within DEADLINE_SECONDS; log one warning when something did not arrive."""
-        jobs: dict[str, Callable[[], object]] = {}
-        if self._spans:
-            jobs["traces"] = lambda: _send_spans(self._spans)
-        if self._reader is not None and self._instruments:
-            jobs["metrics"] = self._reader.force_flush
-        if self._logs is not None and (records := self._logs.get_finished_logs()):
-            jobs["logs"] = lambda: _send_logs(records)
+        """Send everything in the time that the run has left; log one warning when something did not arrive."""
+        try:
+            # The exporters are imported here and not by the threads: that is no waiting for a collector.
+            jobs = self._jobs()
+        except Exception as error:  # a mistake in the SDK's settings is no reason to lose a run
+            self._warn(f"{type(error).__name__}: {error}")
+            return
+        left = min(self._allowance.left(), STAGE_SECONDS)
         if not jobs:
             return
-        with _errors_of_the_sdk() as errors:
+        if left < _LEAST_SECONDS:
+            self._warn(f"this run has waited {RUN_SECONDS - self._allowance.left():.1f} seconds for it already")
+            return
+        refused: list[str] = []
+        with _errors_of_the_sdk() as errors, self._allowance.spent():
             # Daemon threads: a request that outlives the deadline must not keep the process alive.
             threads = {
-                signal: threading.Thread(target=_guarded, args=(job, errors), name=f"otlp-{signal}", daemon=True)
+                signal: threading.Thread(
+                    target=_guarded, args=(job, errors, refused, signal), name=f"otlp-{signal}", daemon=True
+                )
                 for signal, job in jobs.items()
             }
-            deadline = time.monotonic() + DEADLINE_SECONDS
+            deadline = time.monotonic() + left
             for thread in threads.values():
                 thread.start()
             for thread in threads.values():
                 thread.join(max(deadline - time.monotonic(), 0))
             late = [signal for signal, thread in threads.items() if thread.is_alive()]
-        if late or errors:
-            reason = errors[0] if errors else f"no answer within {DEADLINE_SECONDS} seconds"
-            where = ", ".join(sorted({urlsplit(url).netloc for url in self.endpoints.values()}))
-            _logger.warning("Telemetry did not reach the collector at %s: %s", where, reason)
+        if errors:
+            self._warn(errors[0])
+        elif late or refused:
+            self._warn(f"no answer within {left:.1f} seconds" if late else f"{', '.join(refused)} failed")
+
+    def _jobs(self) -> dict[str, Callable[[], object]]:
+        """Return what is to be sent, by signal."""
+        jobs: dict[str, Callable[[], object]] = {}
+        if self._spans:
+            jobs["traces"] = partial(_exporter("traces").export, self._spans)
+        if self._reader is not None and self._instruments:
+            data = self._reader.get_metrics_data()
+            if not _is_delta():
+                from potato import totals
+
+                data = totals.carried(data, self._totals)
+            jobs["metrics"] = partial(_exporter("metrics").export, data)
+        if self._logs is not None and (records := self._logs.get_finished_logs()):
+            jobs["logs"] = partial(_exporter("logs").export, records)
+        return jobs
+
+    def _warn(self, reason: str) -> None:
+        where = ", ".join(sorted({_host(url) for url in self.endpoints.values()}))
+        _logger.warning("Telemetry did not reach the collector at %s: %s", where, reason)
 
 
-def _send_spans(spans: Sequence[ReadableSpan]) -> None:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+def _exporter(signal: str) -> Any:
+    """Return the SDK's exporter of a signal, which reads its own variables: endpoint, headers, certificates."""
+    if signal == "traces":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    OTLPSpanExporter(timeout=REQUEST_SECONDS).export(spans)
+        return OTLPSpanExporter(timeout=REQUEST_SECONDS)
+    if signal == "metrics":
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-
-def _send_logs(records: Sequence[Any]) -> None:
+        return OTLPMetricExporter(timeout=REQUEST_SECONDS)
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
-    OTLPLogExporter(timeout=REQUEST_SECONDS).export(records)
+    return OTLPLogExporter(timeout=REQUEST_SECONDS)
 
 
-def _guarded(job: Callable[[], object], errors: list[str]) -> None:
+def _is_delta() -> bool:
+    preference = os.environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "").strip().lower()
+    return preference in ("delta", "lowmemory")
+
+
+def _guarded(job: Callable[[], object], errors: list[str], refused: list[str], signal: str) -> None:
     try:
-        job()
+        result = job()
     except Exception as error:  # whatever a collector or its address does, the stage goes on
         errors.append(f"{type(error).__name__}: {error}")
+    else:
+        # The SDK says once why, and not again within some seconds.
+        if getattr(result, "name", "") == "FAILURE":
+            refused.append(signal)
 
 
 @contextmanager
@@ -191,6 +245,14 @@ def _say_when_grpc_was_meant(targets: Mapping[str, str]) -> None:
     if by_protocol or by_port:
         cause = f"{by_protocol}=grpc" if by_protocol else f"{by_port} has gRPC's usual port 4317"
         _logger.warning("Telemetry is sent by OTLP over HTTP, usually to port 4318, although %s", cause)
+
+
+def _host(url: str) -> str:
+    """Return the host and port of an address, without a user's name and password."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or url
+    except ValueError:
+        return url
 
 
 def _port(url: str) -> int | None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
-from potato import dictionary, drawing
+from potato import dictionary, drawing, provenance, waterfall
+from potato.columns import INDIRECT
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
 
 Manifests = Mapping[str, Mapping[str, Any]]
 # Gold's contract is the statistical gate, which the models page shows as a table of gold's own.
 _DATA_STAGES = ("bronze", "silver")
+_NAMED = 3
+"""How many files with the same columns are named, and not only counted."""
 
 
 def commit_of(run: Mapping[str, Any]) -> str:
@@ -42,9 +46,11 @@ def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
     """Return the Markdown of the generated parts by name."""
     return {
         "stages": stages(run),
+        "waterfall": waterfall_of(run, manifests),
         "environment": environment(run),
         "contracts": contracts(manifests),
         "lineage-graph": lineage_graph(manifests),
+        "term-lineage": term_lineage(manifests),
         "column-lineage": column_lineage(manifests),
         "dictionary": data_dictionary(),
     }
@@ -70,6 +76,21 @@ def stages(run: Mapping[str, Any]) -> str:
         html_table(header, rows, "Stages of this run"),
         "The stages behind this report. A cached stage had nothing new to do: the run named made its output.",
     )
+
+
+def waterfall_of(run: Mapping[str, Any], manifests: Manifests) -> str:
+    """Return the numbered waterfall of the stages, with the code, queries, contracts and log lines of their cells."""
+    caption = (
+        "What ran, one after the other. A stage's bar shows when it ran within the run, a cell's when within its"
+        " stage, and so on. Open a cell for its code, queries, contracts, model fits and log lines."
+    )
+    picture = waterfall.draw(run.get("timeline", ()), datasets(manifests))
+    return f"::: {{#fig-waterfall}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
+
+
+def datasets(manifests: Manifests) -> list[str]:
+    """Return the names of all datasets that the stages wrote."""
+    return [name for manifest in manifests.values() for name in manifest["outputs"]]
 
 
 def environment(run: Mapping[str, Any]) -> str:
@@ -111,24 +132,56 @@ def _asked(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def lineage_graph(manifests: Manifests) -> str:
-    """Return the numbered picture of the datasets."""
+    """Return the numbered picture of the datasets, once for a screen and once for a phone."""
     caption = (
         "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person "
-        "and week (silver), and turned into models, figures and tables (gold). A box with several files is "
-        "a folder."
+        "and week (silver), and turned into models and tables (gold). An arrow to a frame leads to every box in it. "
+        "A box leads to its columns below; one with several files is a folder."
     )
-    picture = f'<div class="drawing" tabindex="0">\n{drawing.draw(manifests)}\n</div>'
-    return f"::: {{#fig-lineage}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
+    pictures = "\n".join(
+        f'<div class="drawing {kind}">\n{drawing.draw(manifests, per_row)}\n</div>'
+        for kind, per_row in (("wide", drawing.WIDE), ("narrow", drawing.NARROW))
+    )
+    return f"::: {{#fig-lineage}}\n```{{=html}}\n{pictures}\n```\n\n{caption}\n:::"
+
+
+def term_lineage(manifests: Manifests) -> str:
+    """Return a table of each estimate's way back: columns of silver, raw columns behind, and what is held equal."""
+    known = provenance.Provenance.of(manifests)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for dataset, columns in manifests.get("gold", {}).get("column_lineage", {}).items():
+        if dataset in manifests["gold"]["outputs"]:
+            continue
+        for term in columns:
+            step = known.back(f"{dataset}.{term}")
+            direct = [source for source in step.sources if not source.indirect]
+            held = [source.column for source in step.sources if source.indirect]
+            raw = dict.fromkeys(pair for source in direct for pair in known.raw(source))
+            names = [source.column for source in direct]
+            row = (term, ", ".join(names), _files(list(raw)), ", ".join(held) or EMPTY)
+            alike.setdefault(row, []).append(dataset.removeprefix("gold/models/"))
+    if not alike:
+        return "No model was fitted."
+    rows = [[row[0], ", ".join(models), *row[1:]] for row, models in sorted(alike.items())]
+    header = [(name, False) for name in ("Term", "Models", "Computed from", "Raw columns behind that", "Held equal")]
+    caption = (
+        "Each estimate, the columns of silver/modeling_dataset that it is computed from, and the raw columns behind."
+    )
+    return numbered_table("terms", html_table(header, rows, "Each estimate and the columns behind it"), caption)
 
 
 def column_lineage(manifests: Manifests) -> str:
     """Return a folded table a dataset: each column and the columns that it is computed from."""
     blocks = []
     for manifest in manifests.values():
-        for dataset, columns in ((name, found) for name, found in manifest["column_lineage"].items() if found):
-            rows = [[name, _sources(sources)] for name, sources in columns.items()]
-            table = html_table([("Column", False), ("Computed from", False)], rows, f"Columns of {dataset}")
-            blocks.append(folded(f"{dataset}: {_count(len(columns), 'column')}", table))
+        for dataset in dict.fromkeys([*manifest["outputs"], *manifest["column_lineage"]]):
+            found = manifest["column_lineage"].get(dataset, {})
+            rows = [[name, _sources(sources)] for name, sources in found.items()]
+            header = [("Column", False), ("Computed from", False)]
+            table = html_table(header, rows, f"Columns of {dataset}") if rows else "Its columns are not traced."
+            # A link to a place inside opens what is folded around it.
+            place = f'```{{=html}}\n<span id="{drawing.anchor(dataset)}"></span>\n```'
+            blocks.append(folded(f"{dataset}: {_count(len(found), 'column')}", f"{place}\n\n{table}"))
     return "\n\n".join(blocks) or "No column lineage was recorded."
 
 
@@ -144,10 +197,27 @@ def data_dictionary() -> str:
 
 
 def _sources(sources: list[Mapping[str, str]]) -> str:
+    direct = _listed_by([(s["dataset"], s["column"]) for s in sources if s.get("kind") != INDIRECT])
+    indirect = _listed_by([(s["dataset"], s["column"]) for s in sources if s.get("kind") == INDIRECT])
+    return "; ".join(filter(None, (direct, f"depends on {indirect}" if indirect else ""))) or EMPTY
+
+
+def _listed_by(pairs: list[tuple[str, str]]) -> str:
     by_dataset: dict[str, list[str]] = {}
-    for source in sources:
-        by_dataset.setdefault(source["dataset"], []).append(source["column"])
-    return "; ".join(f"{dataset}: {', '.join(sorted(names))}" for dataset, names in sorted(by_dataset.items())) or EMPTY
+    for dataset, column in pairs:
+        by_dataset.setdefault(dataset, []).append(column)
+    # A study can have a file for each person; the same columns of many files are told once.
+    by_columns: dict[str, list[str]] = {}
+    for dataset, columns in sorted(by_dataset.items()):
+        by_columns.setdefault(", ".join(sorted(columns)), []).append(dataset)
+    return "; ".join(
+        f"{', '.join(datasets) if len(datasets) <= _NAMED else f'{len(datasets):,} files'}: {columns}"
+        for columns, datasets in by_columns.items()
+    )
+
+
+def _files(pairs: list[tuple[str, str]]) -> str:
+    return _listed_by([(PurePosixPath(file).name, column) for file, column in pairs])
 
 
 def _run_sentence(run: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import identity
+from potato import identity, redaction
 from potato.errors import PotatoError
 
 PACKAGES = (
@@ -170,13 +170,32 @@ def now() -> str:
     return _iso(datetime.now(UTC))
 
 
+def seconds(moment: str) -> float:
+    """Return a time as a run's records write it, in seconds since 1970."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
 def append(path: Path, entry: Mapping[str, Any], *, lock: bool = False) -> None:
-    """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix."""
-    line = json.dumps(_jsonable(entry), ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix.
+
+    Secrets of the environment are redacted.
+    """
+    line = json.dumps(redaction.clean(_jsonable(entry)), ensure_ascii=False, separators=(", ", ": ")) + "\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         with _locked(descriptor) if lock else contextlib.nullcontext():
             os.write(descriptor, line.encode("utf-8"))
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs, so that one process at a time is in such a block."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with _locked(descriptor):
+            yield
     finally:
         os.close(descriptor)
 

@@ -77,7 +77,8 @@ class FeatureEngineer:
         counted = {name: families[name] for name in study.families()}
         by_reason = accounts.by_reason(counted)
         self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
-        self.tables["flags"], flagged = marks.listed(self._flagged(), self._remarked())
+        self._marked = self._flagged(), self._remarked()
+        self.tables["flags"], flagged = marks.listed(*self._marked)
         for name in self.typed:
             self.connection.raw_sql(f"DROP TABLE typed_{name}")
         self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
@@ -144,12 +145,12 @@ class FeatureEngineer:
         flagged = {"weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"])}
         if "nutrition" in study.families():
             # As a table the engine knows that they are few and reads the entries once.
-            alike = self.connection.create_table("alike", repeats.alike(kept["nutrition"], NUTRITION), temp=True)
+            alike = self._step("alike", repeats.alike(kept["nutrition"], NUTRITION))
             flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, study.mapping("nutrition"))
         if "fiber" in study.families():
             off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
             with engine.one_thread(self.connection):
-                flagged["fiber"] = marks.of_totals(self.connection.create_table("fiber_off", off, temp=True))
+                flagged["fiber"] = marks.of_totals(self._step("fiber_off", off))
         return flagged
 
     def _remarked(self) -> dict[str, ibis.Table]:
@@ -213,18 +214,28 @@ class FeatureEngineer:
         self._publish(modeling, features.modeling_dataset(weekly, weighed, self.settings.silver))
 
     def column_lineage(self) -> dict[str, columns.Lineage]:
-        """Return for each silver dataset and column the bronze columns that its values come from.
+        """Return for each silver dataset and column, and the quarantine, the bronze columns that its values come from.
 
-        The list of flags has no values of its own: each of its rows names the raw row that it is about.
+        What only names a row's fault or flag has no values of its own: it comes from what decides on the row.
         """
         # What evidence.gather finds goes through Python; it reads the weights and their units.
         told = [{"dataset": "bronze/weight", "column": column} for column in ("subject_id", "unit", "weight")]
         resolved: dict[str, columns.Lineage] = {"units": {"subject_id": told[:1], "unit": told, "evidence": told}}
-        tables = {family: f"bronze/{family}" for family in FAMILIES} | {name: name for name in self._steps}
+        tables = {family: f"bronze/{family}" for family in FAMILIES}
+        tables |= {name: name for name in (*self._steps, "units")}
         for name, expression in self._steps.items():
-            found = columns.column_lineage(expression, tables | {"units": "units"})
-            resolved[name] = columns.through(found, resolved)
-        return {dataset.name: resolved[name] for name, dataset in schema.SILVER.items() if name in resolved}
+            resolved[name] = columns.through(columns.column_lineage(expression, tables), resolved)
+        found = {dataset.name: resolved[name] for name, dataset in schema.SILVER.items() if name in resolved}
+        flagged, remarked = self._marked
+        marked = [marks.of_family(family, rows) for family, parts in flagged.items() for rows in parts]
+        marked += [marks.of_family(family, rows) for family, rows in remarked.items()]
+        aside = [accounts.set_aside(family, self.families[family]) for family in self.settings.study.families()]
+        for dataset, parts in ((schema.FLAGS, marked), (schema.QUARANTINE, aside)):
+            values = columns.merged(columns.column_lineage(part, tables) for part in parts)
+            deciding = {"": columns.deciding(parts, self._steps, tables)}
+            (conditions,) = columns.through(deciding, resolved).values()
+            found[dataset.name] = columns.labelled(columns.through(values, resolved), conditions)
+        return found
 
     def validate_schema(self) -> list[Verdict]:
         """Evaluate silver's contract; at least one person must have a weight."""

@@ -141,14 +141,14 @@ def _context(
     menu: list[dict[str, str]],
 ) -> pages.Context:
     commit = records.commit_of(run)
-    parts = records.parts(run, manifests)
+    parts, made = records.parts(run, manifests), records.datasets(manifests)
     shown = {f"page.{page}" for page in PAGES if evidence.shows(page)}
     for name, entry in evidence.figures.items():
-        parts[f"figure-{name}"] = snippets.figure(entry, evidence.folder / "figures", commit)
+        parts[f"figure-{name}"] = snippets.figure(entry, evidence.folder / "figures", commit, made)
         shown.add(f"figure.{name}")
     for name, entry in evidence.tables.items():
         file = evidence.folder / "reports" / "tables" / f"{name}.parquet"
-        parts[f"table-{name}"] = snippets.table(entry, file, commit)
+        parts[f"table-{name}"] = snippets.table(entry, file, commit, made)
         shown.add(f"table.{name}")
     for name, part in quality.parts(findings).items():
         parts[f"table-{name}"] = part

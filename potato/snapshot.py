@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -109,8 +109,8 @@ def _inside(file: File) -> bool:
     return len(parts) > 1 and parts[0] in LAYERS and ".." not in parts and len(bytes.fromhex(file.sha256)) == 32
 
 
-def published(root: Path) -> Snapshot:
-    """Return what is published in data/ now.
+def published(root: Path, layers: Sequence[str] = LAYERS) -> Snapshot:
+    """Return what is published in data/ now, of these layers.
 
     A dataset lies in a lake under its layer and name, then `study=` and `snapshot=`, as engines read partitions. A
     study's weeks and people are kilobytes each, so they are no partitions of their own: row groups have statistics.
@@ -122,7 +122,8 @@ def published(root: Path) -> Snapshot:
     data = root / "data"
     studies = {}
     for layer, place in (("bronze", "bronze"), ("silver", "silver"), ("gold", "gold/reports")):
-        if (data / place / "manifest.json").is_file():
+        of_it = layer in layers or (layer == "silver" and "quarantine" in layers)
+        if of_it and (data / place / "manifest.json").is_file():
             studies[layer] = str(lake.read_json(data / place / "manifest.json")["study"])
     if len(set(studies.values())) != 1:
         raise PotatoError(
@@ -133,7 +134,7 @@ def published(root: Path) -> Snapshot:
             hint="type `make run`",
         )
     study = next(iter(studies.values()))
-    datasets = list(_datasets(data))
+    datasets = [found for found in _datasets(data) if found[0] in layers]
     with ThreadPoolExecutor() as pool:
         found = [file for files in pool.map(lambda named: _files(data, study, *named), datasets) for file in files]
     return Snapshot(study, tuple(sorted(found, key=lambda file: file.path)))

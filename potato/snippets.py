@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from potato import drawing, waterfall
 from potato.errors import PotatoError
 from potato.markdown import html, plain
 
@@ -95,14 +96,23 @@ def folded(summary: str, block: str, *, is_open: bool = False) -> str:
     return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
 
 
-def source_line(source: Mapping[str, Any], commit: str, extra: str = "") -> str:
-    """Return the small line under a figure or table: dataset, fingerprint of its content, code's commit."""
-    fingerprint = str(source["fingerprint"])[:10]
-    return f"[Source: `{source['dataset']}`, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
+def source_line(source: Mapping[str, Any], commit: str, made: Collection[str] = (), extra: str = "") -> str:
+    """Return the small line under a figure or table: dataset, fingerprint of its content, code's commit.
+
+    The dataset leads to the columns that it was made from, and one in `made` also to the cell that made it.
+    """
+    fingerprint, dataset = str(source["fingerprint"])[:10], str(source["dataset"])
+    links = f"[`{dataset}`](lineage.html#{drawing.anchor(dataset)})"
+    if dataset in made:
+        links += f", made by [this cell](run.html#{waterfall.anchor(dataset)})"
+    return f"[Source: {links}, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
 
 
-def figure(entry: Mapping[str, Any], folder: Path, commit: str) -> str:
-    """Return the Markdown of one figure of figures.json; PotatoError when its SVG is not in `folder`."""
+def figure(entry: Mapping[str, Any], folder: Path, commit: str, made: Collection[str] = ()) -> str:
+    """Return the Markdown of one figure of figures.json; PotatoError when its SVG is not in `folder`.
+
+    `made` names the datasets whose making the run's page tells.
+    """
     name = str(entry["id"])
     if not (folder / f"{name}.svg").is_file():
         raise PotatoError(
@@ -117,10 +127,10 @@ def figure(entry: Mapping[str, Any], folder: Path, commit: str) -> str:
     ]
     image = f'![{plain(str(entry["caption"]))}](figures/{name}.svg){{#fig-{name} fig-alt="{alt}"}}'
     opened = f" Open as {' or '.join(formats)}."
-    return f"{image}\n\n{source_line(entry['source'], commit, opened)}"
+    return f"{image}\n\n{source_line(entry['source'], commit, made, opened)}"
 
 
-def table(entry: Mapping[str, Any], file: Path, commit: str) -> str:
+def table(entry: Mapping[str, Any], file: Path, commit: str, made: Collection[str] = ()) -> str:
     """Return the Markdown of one table of tables.json, formatted column by column.
 
     Raises
@@ -136,7 +146,7 @@ def table(entry: Mapping[str, Any], file: Path, commit: str) -> str:
     columns = [_cells(content, column, name, where) for column in entry["columns"]]
     header = [(_heading(column), _is_number(content, column)) for column in entry["columns"]]
     block = html_table(header, zip(*columns, strict=True), str(entry["title"]))
-    return f"{numbered_table(name, block, str(entry['caption']))}\n\n{source_line(entry['source'], commit)}"
+    return f"{numbered_table(name, block, str(entry['caption']))}\n\n{source_line(entry['source'], commit, made)}"
 
 
 def _heading(column: Mapping[str, Any]) -> str:

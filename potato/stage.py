@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import contracts, lake, lock, manifest, notebooks, run, settings
+from potato import (
+    contracts,
+    ending,
+    lake,
+    liveroot,
+    lock,
+    manifest,
+    notebooks,
+    rawlink,
+    readings,
+    redaction,
+    run,
+    screen,
+    settings,
+    spans,
+)
 from potato.errors import PotatoError, nearest
-from potato.lineage import Lineage
-from potato.telemetry import Telemetry
+from potato.lineage import Lineage, run_ended
+from potato.run import Run
+from potato.telemetry import Telemetry, kernel_file
 
 OUTPUTS = {
     "simulate": ("data/raw/demo",),
@@ -23,18 +38,9 @@ OUTPUTS = {
     "gold": ("data/gold",),
     "report": ("_site",),
 }
-_MEND = {
-    "bronze": "mend the raw files or the study's mapping",
-    "silver": "mend the raw rows or the study's mapping",
-    "gold": "change the covariates under `gold:` in params.yaml, or look at the rows that the model uses",
-}
 SITE_STAMP = "_site/report.json"
 
 Say = Callable[[str], None]
-
-
-class GateFailed(PotatoError):
-    """A contract or the statistical gate refused the stage's output."""
 
 
 @dataclass
@@ -81,47 +87,80 @@ class Stage:
         """
         with lock.held(self.root, self.name), lock.interruptible() as over:
             started = time.monotonic()
-            telemetry = Telemetry(self.run, self.name, self.settings.study_name)
+            telemetry = Telemetry(self.run, self.name, self.settings.study_name, self._show)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
+            first = ending.is_new(self.run)
+            state = ending.opening(self.run, self.name, self.settings.study_name, OUTPUTS)
+            telemetry.below(state.root_span_id)
             with telemetry, self._staging() as staging:
+                state = ending.begun(self.run, state, telemetry.span_id)
                 telemetry.log("info", "stage started")
+                for other, left in ending.left_open(self.root, self.run) if first else ():
+                    self.ended(other, left, ending.outcome_left(self.root, other, left), telemetry)
                 lineage.start(self._inputs())
                 document: dict[str, Any] | None = None
                 try:
+                    liveroot.fill(self.root, self.settings, self.name, self.say)
                     document = self._work(staging, telemetry)
                     self._measure(telemetry, document, staging)
                     self._enforce(document)
-                    self._compare(staging)
+                    self._compare(staging, telemetry)
                     self._publish(staging)
+                    liveroot.put(self.root, self.settings, OUTPUTS[self.name], self.say)
                 except BaseException as error:
                     if over.interrupted and not isinstance(error, KeyboardInterrupt):
                         # What the dying kernel makes of it hides that a person or a signal ended the stage.
                         error = KeyboardInterrupt()
                     lineage.fail(error, document)
-                    self._finish(telemetry, "failed", started, error)
+                    self._finish(telemetry, state, started, error)
                     self._keep(staging)
                     raise error from None
+                self._record(telemetry, readings.of_publication(document, time.time()))
                 self._track(document, telemetry)
                 lineage.complete(document)
-                seconds = self._finish(telemetry, "ran", started)
-        self.say(f"{self.name:<8} done in {seconds:.1f} s")
+                self._finish(telemetry, state, started)
+
+    def ended(
+        self,
+        over: Run,
+        state: ending.Open,
+        outcome: ending.Outcome,
+        telemetry: Telemetry,
+        error: BaseException | None = None,
+    ) -> None:
+        """Tell, once, how a run ended: this one, or one that could not tell it itself."""
+        if ending.take(over):
+            moment = None if over.id == self.run.id else ending.last_sign(over)
+            telemetry.ends_run(over, state, outcome, moment)
+            own = over.id == self.run.id
+            run_ended(over, outcome, _sentence(error) if error else None, wait=own)
+
+    def _show(self, entry: Mapping[str, Any]) -> None:
+        if line := screen.line(entry):
+            self.say(line)
+
+    def _record(self, telemetry: Telemetry, found: Iterable[readings.Reading]) -> None:
+        for name, value, attributes in found:
+            telemetry.record(name, value, **attributes)
 
     def _finish(
-        self, telemetry: Telemetry, status: Literal["ran", "failed"], started: float, error: BaseException | None = None
-    ) -> float:
+        self, telemetry: Telemetry, state: ending.Open, started: float, error: BaseException | None = None
+    ) -> None:
         seconds = time.monotonic() - started
-        telemetry.record("potato.stage.runs", 1, status=status)
-        telemetry.record("potato.stage.duration", seconds)
+        status: Literal["ran", "failed"] = "failed" if error else "ran"
+        self._record(telemetry, readings.of_memory())
+        telemetry.record("potato.stage.duration", seconds, status=status)
         run.record(
             self.run,
             self.name,
             status=status,
             fingerprint=None if error else self._fingerprint(),
             seconds=seconds,
-            error=(str(error) or type(error).__name__).splitlines()[0] if error else None,
+            error=_sentence(error) if error else None,
         )
-        telemetry.log("info" if status == "ran" else "error", f"stage {status}", seconds=round(seconds, 3))
-        return seconds
+        telemetry.log("error" if error else "info", f"stage {status}", seconds=round(seconds, 3))
+        if outcome := ending.outcome_of(state, error):
+            self.ended(self.run, state, outcome, telemetry, error)
 
     def _inputs(self) -> list[str]:
         """Return the names of the datasets that the stage is about to read."""
@@ -154,8 +193,9 @@ class Stage:
         def progress(title: str, number: int, of: int) -> None:
             if title not in shown:
                 shown.append(title)
-                self.say(f"{self.name:<8} {number:>2}/{of}  {title}")
+                telemetry.log("info", "cell started", cell=title, number=number, of=of)
 
+        kernel = kernel_file(self.run, self.name)
         try:
             node = notebooks.execute(
                 self.root / "notebooks" / f"{self.name}.ipynb",
@@ -167,14 +207,15 @@ class Stage:
                     lake.ROOT_VARIABLE: str(self.root),
                     "TRACEPARENT": telemetry.traceparent,
                     "POTATO_RUN_ID": self.run.id,
+                    spans.FILE_VARIABLE: str(kernel),
                 },
                 progress=progress,
             )
         except notebooks.NotebookFailed as error:
-            telemetry.cell_spans(error.notebook)
+            telemetry.notebook_spans(error.notebook, kernel)
             telemetry.log("error", "cell failed", cell=error.cell, traceback=error.traceback)
             raise
-        telemetry.cell_spans(node)
+        telemetry.notebook_spans(node, kernel)
         path = staging / manifest.PATHS[self.name]
         if not path.is_file():
             raise PotatoError(
@@ -189,7 +230,7 @@ class Stage:
     def _simulate(self, staging: Path) -> dict[str, Any]:
         from potato.simulate import simulate
 
-        _link_raw(self.settings)
+        rawlink.link(self.settings)
         folder = staging / OUTPUTS["simulate"][0]
         rows = simulate(self.settings.simulate, folder)
         outputs = {
@@ -217,38 +258,26 @@ class Stage:
         return _document("report", self.settings.study_name, outputs)
 
     def _measure(self, telemetry: Telemetry, document: dict[str, Any], staging: Path) -> None:
-        for name, dataset in document["outputs"].items():
-            telemetry.record("potato.dataset.rows", dataset["rows"], dataset=name, direction="out")
+        self._record(telemetry, readings.of_stage(document, staging, self.root))
         for verdict in document["contracts"]:
-            telemetry.record(
-                "potato.contract.verdicts",
-                1,
-                dataset=verdict["dataset"],
-                severity=verdict["severity"],
-                success=verdict["success"],
-            )
-        ledger = staging / "data/silver/ledger.json"
-        for file in lake.read_json(ledger)["files"].values() if ledger.is_file() else ():
-            for reason, rows in file["rows_quarantined"].items():
-                telemetry.record("potato.quarantine.rows", rows, family=file["family"], reason=reason)
-        lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", document["contracts"])
+            if not verdict["success"]:
+                telemetry.log(
+                    verdict["severity"],
+                    "expectation missed",
+                    at=telemetry.contract_spans.get(verdict["dataset"]),
+                    dataset=verdict["dataset"],
+                    expectation=verdict["expectation"],
+                    sentence=verdict["sentence"],
+                    observed=verdict["observed"],
+                )
+        found = redaction.clean(document["contracts"])
+        lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", found)
 
     def _enforce(self, document: dict[str, Any]) -> None:
         """Stop at the gate: an expectation of severity error that failed keeps the output from being published."""
-        failed = contracts.failures(manifest.Verdict(**verdict) for verdict in document["contracts"])
-        if not failed:
-            return
-        first = failed[0]
-        others = "".join(f"\n            {v.dataset}: {v.sentence} Found: {v.observed}" for v in failed[1:6])
-        raise GateFailed(
-            f"The {self.name} contract is broken in {len(failed)} place{'s' if len(failed) > 1 else ''}.",
-            where=f"{first.dataset}, column {first.column}" if first.column else first.dataset,
-            expected=first.sentence,
-            found=f"{first.observed} ({first.unexpected_count} rows){others}",
-            hint=_MEND[self.name] + ", then `dvc repro`; the last good output is untouched",
-        )
+        contracts.enforce(self.name, [manifest.Verdict(**verdict) for verdict in document["contracts"]])
 
-    def _compare(self, staging: Path) -> None:
+    def _compare(self, staging: Path, telemetry: Telemetry) -> None:
         """Report how far silver's numbers are from the last accepted ones, which are published until the swap."""
         if self.name != "silver":
             return
@@ -256,8 +285,9 @@ class Stage:
 
         found = drift.against_published(self.root / "data/silver", staging / "data/silver", self.settings.study_name)
         lake.write_json(self.run.folder / "contracts" / "drift.json", found)
+        self._record(telemetry, readings.of_drift(found))
         if any(column["verdict"] == "shifted" for column in found["columns"]):
-            self.say(f"{self.name:<8} {found['sentence']} See the page Data quality.")
+            telemetry.log("warning", f"{found['sentence']} See the page Data quality.")
 
     def _publish(self, staging: Path) -> None:
         for output in OUTPUTS[self.name]:
@@ -297,6 +327,10 @@ class Stage:
             shutil.move(staging, kept)
 
 
+def _sentence(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]:
     return {
         "stage": stage,
@@ -307,25 +341,3 @@ def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]
         "contracts": [],
         "metrics": {},
     }
-
-
-def _link_raw(settings_: settings.Settings) -> None:
-    """Make data/raw/NAME point at the folder that the study names, where DVC looks for changes."""
-    if settings_.study.raw is None:
-        return
-    target = (settings_.root / settings_.study.raw).resolve()
-    link = settings_.raw
-    if link.is_dir() and not link.is_symlink():
-        return  # the files themselves are there
-    if not target.is_dir():
-        raise PotatoError(
-            f"The raw files of {settings_.study_name} are not there.",
-            where=f"studies/{settings_.study_name}.yaml, raw",
-            expected="a folder with the study's raw files",
-            found=f"nothing at {settings_.study.raw}",
-            hint=f"put the files into data/raw/{settings_.study_name}, or correct `raw:`",
-        )
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.is_symlink():
-        link.unlink()
-    link.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)

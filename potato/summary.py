@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from potato import lake, manifest, run
+from potato import lake, manifest, run, timeline
 from potato.settings import Settings
 
 
 def of_run(settings: Settings, current: run.Run) -> dict[str, Any]:
     """Return the run's identity and environment, and for each stage whether it ran now or in an earlier run."""
+    stages = ("simulate", "bronze", "silver", "gold")
     ran = {entry["stage"]: entry for entry in run.history(settings.root, current.id) if entry["status"] == "ran"}
+    told = [_stage(settings, name, ran.get(name)) for name in stages]
     return {
         "run_id": current.id,
         "trace_id": current.trace_id,
@@ -18,7 +20,8 @@ def of_run(settings: Settings, current: run.Run) -> dict[str, Any]:
         "study": settings.study_name,
         "engine": settings.engine,
         "environment": run.environment(settings.root),
-        "stages": [_stage(settings, name, ran.get(name)) for name in ("simulate", "bronze", "silver", "gold")],
+        "stages": told,
+        "timeline": timeline.gather(settings.root / "runs", told),
         "mlflow": f"experiment potato/{settings.study_name}",
     }
 

@@ -1,26 +1,24 @@
-"""What happened in a stage and how long it took: spans, metrics and log lines, in files and over OTLP."""
+"""What happened in a stage and how long it took: spans, metrics and log lines, in files, on screen and over OTLP."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import secrets
+import time
 import traceback
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Span
 
-from potato import cells, measures, otlp
+from potato import cells, ending, measures, otlp, redaction, spans, tracer
 from potato import run as runs
 from potato.errors import PotatoError
 
@@ -28,52 +26,54 @@ _LEVELS = ("debug", "info", "warning", "error", "critical")
 _RESERVED = {"ts", "level", "event", "run_id", "trace_id", "span_id", "stage", "study"}
 _logger = logging.getLogger("potato.telemetry")
 
+Show = Callable[[Mapping[str, Any]], None]
+
 
 class Telemetry:
     """Records one stage of one run. Use it as a context manager; its body is the stage's span.
 
     Everything is appended to traces.jsonl, metrics.jsonl and logs.jsonl in the run's folder as it happens.
     Where OTEL_EXPORTER_OTLP_ENDPOINT or a variable for one signal is set, and OTEL_SDK_DISABLED is not
-    "true", it is also sent by OTLP over HTTP when the stage ends, within `otlp.DEADLINE_SECONDS`. Neither a
+    "true", it is also sent by OTLP over HTTP when the stage ends, within `otlp.STAGE_SECONDS`. Neither a
     full disk nor a dead collector raises: each is one warning in the log. OpenTelemetry's global providers
-    stay as they are.
+    stay as they are. Secrets of the environment are redacted before anything is written or sent.
 
     Messages of the `potato` loggers are written to logs.jsonl as well, and so is the traceback of an
     exception that leaves the body.
+
+    Parameters
+    ----------
+    show : gets each log line, for the person at the terminal.
     """
 
-    def __init__(self, run: runs.Run, stage: str, study: str) -> None:
+    def __init__(self, run: runs.Run, stage: str, study: str, show: Show | None = None) -> None:
         self.run, self.stage, self.study = run, stage, study
+        self._parent = run.parent_span_id
         service = {} if _service_is_named() else {"service.name": "potato"}
-        resource = Resource.create({**service, "potato.run_id": run.id})
-        self._sender = otlp.Sender(Resource.create(service), resource)
-        with _enabled():
-            provider = TracerProvider(
-                sampler=ALWAYS_ON,
-                resource=resource,
-                shutdown_on_exit=False,
-                id_generator=_Ids(int(run.trace_id, 16)),
-            )
-        provider.add_span_processor(_Recorder(self))
-        self._tracer = provider.get_tracer("potato")
+        self._service = Resource.create(service)
+        self._resource = self._of_run(run)
+        self._sender = otlp.Sender(self._service, self._resource, run.folder)
+        self._tracer = tracer.tracer(run.trace_id, self._resource, self._ended)
         self._attributes = {"potato.stage": stage, "potato.study": study}
         self._stack = contextlib.ExitStack()
         self._root: Span | None = None
         self._bridge = _Bridge(self)
         self._unwritable = False
+        self._show = show
+        self.contract_spans: dict[str, str] = {}
+        self._ends: list[tuple[runs.Run, ending.Open, ending.Outcome, int | None]] = []
+
+    def below(self, parent_span_id: str) -> None:
+        """Put the stage's span below another span of the run; to be called before the body is entered."""
+        self._parent = parent_span_id
 
     def __enter__(self) -> Self:
         """Start the stage's span."""
         logging.getLogger("potato").addHandler(self._bridge)
         parent = Context()
-        if self.run.parent_span_id:
-            outer = SpanContext(
-                int(self.run.trace_id, 16),
-                int(self.run.parent_span_id, 16),
-                True,
-                TraceFlags(TraceFlags.SAMPLED),
-            )
-            parent = trace.set_span_in_context(trace.NonRecordingSpan(outer), parent)
+        if self._parent:
+            outer = trace.NonRecordingSpan(tracer.context(self.run.trace_id, self._parent))
+            parent = trace.set_span_in_context(outer, parent)
         self._root = self._tracer.start_span(f"stage {self.stage}", parent, attributes=self._attributes)
         self._stack.enter_context(trace.use_span(self._root))
         return self
@@ -86,7 +86,7 @@ class Telemetry:
             message = error.what if isinstance(error, PotatoError) else str(error)
             self.log(
                 "error",
-                "stage failed",
+                "exception",
                 error=type(error).__name__,
                 message=message,
                 traceback="".join(traceback.format_exception(error)),
@@ -95,6 +95,12 @@ class Telemetry:
         self._stack.__exit__(kind, error, trail)
         assert self._root is not None
         self._root.end()
+        for end in self._ends:
+            self._end_of_run(*end)
+        for outcome in ending.OUTCOMES:
+            # A series that begins at one has not increased: each begins at zero.
+            labels = {"study": self.study, "outcome": outcome}
+            self._sender.add_measurement(measures.find("potato.run.outcomes"), 0, labels, Context())
         self._sender.send()
         logging.getLogger("potato").removeHandler(self._bridge)
 
@@ -106,38 +112,54 @@ class Telemetry:
         ) as span:
             yield span
 
-    def cell_spans(self, notebook: Mapping[str, Any]) -> None:
-        """Add a span for each code cell of a notebook (nbformat 4) that papermill executed.
+    def notebook_spans(self, notebook: Mapping[str, Any], kernel: Path | None = None) -> None:
+        """Add a span for each code cell of a notebook (nbformat 4) that papermill executed, and for what ran in it.
 
-        A span is named by the last heading above its cell and carries the cell's index, its tags and the
-        error that ended it.
+        A cell's span is named by the heading above it and carries the cell's index, its tags and the error that ended
+        it. `kernel` is the file in which `potato.spans` left the spans of library code: each becomes a child of the
+        cell in whose time it started.
         """
+        known = []
         for cell in cells.executed(notebook):
-            attributes = {
-                "cell.index": cell.index,
-                "cell.status": cell.status,
-                "cell.tags": ",".join(cell.tags),
-            }
-            span = self._tracer.start_span(
+            attributes = {"cell.index": cell.index, "cell.status": cell.status, "cell.tags": ",".join(cell.tags)}
+            past = tracer.Past(
                 cell.heading,
-                self._context(),
-                attributes=self._attributes | _plain(attributes),
-                start_time=cell.start,
+                tracer.new_span_id(),
+                self.span_id,
+                cell.start,
+                cell.end,
+                self._attributes | _plain(attributes),
+                cell.error,
             )
-            if cell.error:
-                span.set_status(Status(StatusCode.ERROR, cell.error))
-            span.end(cell.end)
+            known.append(past)
+            self._add(past)
+        for entry in spans.taken(kernel) if kernel else ():
+            around = (cell for cell in reversed(known) if cell.start <= entry["start"])
+            parent = next((cell.span_id for cell in around if entry["start"] <= cell.end), self.span_id)
+            self._add(_inner(entry, parent, self._attributes))
+            if entry["name"].startswith("contract "):
+                for dataset in entry["attributes"].get("potato.dataset", "").split(","):
+                    self.contract_spans.setdefault(dataset, entry["span_id"])
+
+    def ends_run(self, run: runs.Run, state: ending.Open, outcome: ending.Outcome, end: int | None = None) -> None:
+        """Tell, when the stage is over, that a run ended: its span and its outcome.
+
+        `run` is this run, whose last stage this is, or one that was killed; `end` is when, in nanoseconds since 1970,
+        and now by default.
+        """
+        self._ends.append((run, state, outcome, end))
 
     def record(self, name: str, value: float, **attributes: object) -> None:
-        """Record a value of one of `measures.METRICS`; stage and study are added to its attributes.
+        """Record a value of one of `measures.METRICS`; study and stage are added where it has these attributes.
 
         Raises
         ------
-        ValueError : no metric has this name.
+        ValueError : no metric has this name, or its attributes are others.
         """
         metric = measures.find(name)
-        labels = {"stage": self.stage, "study": self.study, **_plain(attributes)}
-        self._sender.add_measurement(metric, value, labels)
+        around = {"study": self.study, "stage": self.stage}
+        labels = redaction.clean(measures.labels(metric, around, _plain(attributes)))
+        self._sender.add_measurement(metric, value, labels, self._context())
         self._write(
             "metrics.jsonl",
             {
@@ -152,29 +174,47 @@ class Telemetry:
             },
         )
 
-    def log(self, level: str, event: str, **fields: object) -> None:
-        """Append a line to logs.jsonl; a field named like one of the line's own gets an underscore."""
+    def log(self, level: str, event: str, *, at: str | None = None, **fields: object) -> None:
+        """Append a line to logs.jsonl; a field named like one of the line's own gets an underscore.
+
+        `at` is the id of the span that the line belongs to; by default it is the one that is open.
+        """
         level = level.lower() if level.lower() in _LEVELS else "info"
         context = self._context()
+        if at:
+            context = trace.set_span_in_context(trace.NonRecordingSpan(tracer.context(self.run.trace_id, at)))
+        extra = redaction.clean({f"{name}_" if name in _RESERVED else name: value for name, value in fields.items()})
         line = {
             "ts": runs.now(),
             "level": level,
-            "event": event,
+            "event": redaction.redact(event),
             "run_id": self.run.id,
             "trace_id": self.run.trace_id,
-            "span_id": _hex(trace.get_current_span(context).get_span_context().span_id, 16),
+            "span_id": f"{trace.get_current_span(context).get_span_context().span_id:016x}",
             "stage": self.stage,
             "study": self.study,
-        }
-        extra = {f"{name}_" if name in _RESERVED else name: value for name, value in fields.items()}
-        self._sender.add_log(level, event, self._attributes | _plain(extra), context)
-        self._write("logs.jsonl", line | extra)
+        } | extra
+        self._sender.add_log(level, str(line["event"]), self._attributes | _plain(extra), context)
+        self._write("logs.jsonl", line)
+        if self._show is not None:
+            self._show(line)
+
+    @property
+    def span_id(self) -> str:
+        """The id of the stage's span."""
+        assert self._root is not None
+        return f"{self._root.get_span_context().span_id:016x}"
+
+    @property
+    def shows(self) -> bool:
+        """Whether a person sees the log lines."""
+        return self._show is not None
 
     @property
     def traceparent(self) -> str:
         """The W3C header that makes a child process's spans children of the span that is open now."""
         span = trace.get_current_span(self._context()).get_span_context()
-        return f"00-{self.run.trace_id}-{_hex(span.span_id, 16)}-01"
+        return f"00-{self.run.trace_id}-{span.span_id:016x}-01"
 
     def _context(self) -> Context:
         """Return a context with the innermost open span of this stage, whichever thread asks for it."""
@@ -182,66 +222,48 @@ class Telemetry:
         ours = here.get_span_context().trace_id == int(self.run.trace_id, 16)
         return trace.set_span_in_context(here if ours or self._root is None else self._root)
 
-    def _ended(self, span: ReadableSpan) -> None:
-        self._sender.add_span(span)
-        context, start, end = span.get_span_context(), span.start_time or 0, span.end_time or 0
-        assert context is not None
-        self._write(
-            "traces.jsonl",
-            {
-                "name": span.name,
-                "trace_id": _hex(context.trace_id, 32),
-                "span_id": _hex(context.span_id, 16),
-                "parent_span_id": _hex(span.parent.span_id, 16) if span.parent else None,
-                "start": _moment(start),
-                "end": _moment(end),
-                "seconds": round((end - start) / 1e9, 6),
-                "status": span.status.status_code.name.lower(),
-                "message": span.status.description,
-                "run_id": self.run.id,
-                "stage": self.stage,
-                "study": self.study,
-                "attributes": dict(span.attributes or {}),
-                "events": [
-                    {
-                        "name": event.name,
-                        "ts": _moment(event.timestamp),
-                        "attributes": dict(event.attributes or {}),
-                    }
-                    for event in span.events
-                ],
-            },
-        )
+    def _of_run(self, run: runs.Run) -> Resource:
+        return self._service.merge(Resource({"potato.run_id": run.id}))
 
-    def _write(self, name: str, entry: Mapping[str, Any]) -> None:
+    def _end_of_run(self, run: runs.Run, state: ending.Open, outcome: ending.Outcome, end: int | None) -> None:
+        over = time.time_ns() if end is None else end
+        if run.id != self.run.id and outcome == "aborted":
+            self._killed_stage(run, state, over)
+        attributes = {"potato.study": state.study, "potato.outcome": outcome}
+        error = None if outcome == "succeeded" else f"the run {outcome}"
+        started = min(tracer.nanoseconds(run.started), over)
+        past = tracer.Past(state.name, state.root_span_id, state.parent_span_id, started, over, attributes, error)
+        self._add(past, run)
+        self.record("potato.run.outcomes", 1, study=state.study, outcome=outcome)
+
+    def _killed_stage(self, run: runs.Run, state: ending.Open, end: int) -> None:
+        """Add the span that a killed stage could not end, so that the spans below it have their parent."""
+        attributes, start = {"potato.stage": state.stage, "potato.study": state.study}, state.stage_started
+        name, parent = f"stage {state.stage}", state.root_span_id
+        self._add(tracer.Past(name, state.stage_span_id, parent, start, end, attributes, "killed"), run)
+        for entry in spans.taken(kernel_file(run, state.stage)):
+            self._add(_inner(entry, state.stage_span_id, attributes), run)
+
+    def _add(self, past: tracer.Past, run: runs.Run | None = None) -> None:
+        """Write and keep a span that is over, of this run or another one."""
+        run = run or self.run
+        resource = self._resource if run.id == self.run.id else self._of_run(run)
+        self._ended(tracer.finished(past, run.trace_id, resource), run)
+
+    def _ended(self, span: ReadableSpan, run: runs.Run | None = None) -> None:
+        run, span = run or self.run, tracer.redacted(span)
+        self._sender.add_span(span)
+        line = tracer.line(span)
+        about = {name: line["attributes"].get(f"potato.{name}") for name in ("stage", "study")}
+        self._write("traces.jsonl", line | {"run_id": run.id} | about, run)
+
+    def _write(self, name: str, entry: Mapping[str, Any], run: runs.Run | None = None) -> None:
         try:
-            runs.append(self.run.folder / name, entry)
+            runs.append((run or self.run).folder / name, entry)
         except OSError as error:
             if not self._unwritable:
                 self._unwritable = True  # first, because this warning comes back here through the bridge
                 _logger.warning("The run's records cannot be written: %s", error)
-
-
-class _Recorder(SpanProcessor):
-    def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self._telemetry._ended(span)
-
-
-class _Ids(IdGenerator):
-    """Gives every span without a parent the run's trace id."""
-
-    def __init__(self, trace_id: int) -> None:
-        self._trace_id = trace_id
-
-    def generate_trace_id(self) -> int:
-        return self._trace_id
-
-    def generate_span_id(self) -> int:
-        # Not `random`, whose seed an analysis may set: two stages would then make the same ids.
-        return secrets.randbits(64) or 1
 
 
 class _Bridge(logging.Handler):
@@ -252,25 +274,32 @@ class _Bridge(logging.Handler):
         self._telemetry = telemetry
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, object] = {"logger": record.name}
+        fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info:
             fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         self._telemetry.log(record.levelname, record.getMessage(), **fields)
         alone = logging.getLogger("potato").handlers == [self] and not logging.getLogger().handlers
         # Without this handler logging would have shown the warning; a file is no reason to hide it.
-        if alone and logging.lastResort and record.levelno >= logging.lastResort.level:
+        if alone and not self._telemetry.shows and logging.lastResort and record.levelno >= logging.lastResort.level:
+            record.msg, record.args = redaction.redact(record.getMessage()), ()
             logging.lastResort.handle(record)
 
 
-@contextlib.contextmanager
-def _enabled() -> Iterator[None]:
-    """Make a provider that works although OTEL_SDK_DISABLED is set: it only writes the run's own files."""
-    setting = os.environ.pop("OTEL_SDK_DISABLED", None)
-    try:
-        yield
-    finally:
-        if setting is not None:
-            os.environ["OTEL_SDK_DISABLED"] = setting
+def kernel_file(run: runs.Run, stage: str) -> Path:
+    """Return where the kernel of a stage leaves its spans until they are taken over."""
+    return run.folder / f".spans-{stage}.jsonl"
+
+
+def _inner(entry: Mapping[str, Any], parent: str, attributes: Mapping[str, Any]) -> tracer.Past:
+    return tracer.Past(
+        entry["name"],
+        entry["span_id"],
+        entry["parent_span_id"] or parent,
+        entry["start"],
+        entry["end"],
+        {**attributes, **entry["attributes"]},
+        entry["error"],
+    )
 
 
 def _service_is_named() -> bool:
@@ -285,12 +314,3 @@ def _plain(attributes: Mapping[str, object]) -> dict[str, Any]:
         for name, value in attributes.items()
         if value is not None
     }
-
-
-def _hex(number: int, digits: int) -> str:
-    return f"{number:0{digits}x}"
-
-
-def _moment(nanoseconds: int) -> str:
-    moment = datetime.fromtimestamp(nanoseconds / 1e9, UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

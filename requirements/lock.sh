@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolves pyproject.toml into the locks: versions and hashes, no addresses. dev.lock and aws.lock rest on run.lock.
+# Resolves pyproject.toml into the locks: versions and hashes, no addresses. the others rest on run.lock.
 set -eu
 compile() {
   output=$1
@@ -10,8 +10,10 @@ compile() {
 }
 cd "$(dirname "$0")/.."
 compile run.lock pyproject.toml
-compile dev.lock --group test --group check --constraint requirements/run.lock
+compile dev.lock --group test --group check --group ops --constraint requirements/run.lock
 python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["aws"], sep="\n")' |
   compile aws.lock - --constraint requirements/run.lock
+compile spark.lock pyproject.toml --extra spark --constraint requirements/run.lock
 echo uv | compile setup.lock -
 echo quarto-cli | compile quarto.lock - --no-deps
+echo checkov | compile checkov.lock -

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up one part of the environment: venv, run, aws or dev. Called by make; says what it does, since it takes a while.
+# Sets up one part of the environment: venv, run, aws, dev or checkov. Called by make; says what it does, since it takes
+# a while.
 set -eu
 part=$1 python=$2 venv=$3
 log=.setup/$part.log
@@ -65,5 +66,13 @@ dev)
   echo "set-up: the packages that tests and checks need"
   : >"$log"
   install -r requirements/dev.lock || fail "a package of requirements/dev.lock could not be installed"
+  ;;
+checkov)
+  # In an environment of its own: it pins versions that the project has moved past.
+  echo "set-up: checkov, which looks over infra/terraform"
+  : >"$log"
+  "$venv/bin/uv" venv --quiet --clear .setup/checkov-env --python "$venv/bin/python" >>"$log" 2>&1 || fail "no environment could be made"
+  "$venv/bin/uv" pip install --python .setup/checkov-env/bin/python --require-hashes --compile-bytecode \
+    -r requirements/checkov.lock >>"$log" 2>&1 || fail "a package of requirements/checkov.lock could not be installed"
   ;;
 esac

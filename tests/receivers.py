@@ -25,8 +25,11 @@ class Receiver:
 
 
 @contextmanager
-def receiver(*, status: int = 200, hang: bool = False) -> Iterator[Receiver]:
-    """Serve until the block ends; with `hang`, requests are taken and never answered while it lasts."""
+def receiver(*, status: int = 200, hang: bool = False, delay: float = 0.0) -> Iterator[Receiver]:
+    """Serve until the block ends; with `hang`, requests are taken and never answered while it lasts.
+
+    `delay` is how many seconds an answer takes.
+    """
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -36,6 +39,7 @@ def receiver(*, status: int = 200, hang: bool = False) -> Iterator[Receiver]:
             if hang:
                 over.wait()
                 return
+            over.wait(delay)
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()

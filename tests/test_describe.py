@@ -12,13 +12,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from potato import describe, flags, settings
+from potato import describe, flags, rawlink, settings
 from potato.bronze import CSVLoader
 from potato.cli import app
 from potato.errors import PotatoError
 from potato.plans import Answers, Question
 from potato.silver import FeatureEngineer
-from potato.stage import _link_raw
 
 from .conftest import SHARED
 
@@ -74,7 +73,7 @@ def describing(project: Path) -> Describe:
 
 def in_silver(project: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run bronze and silver on the study `mine` and return silver's tables."""
-    _link_raw(settings.load(project, "mine"))
+    rawlink.link(settings.load(project, "mine"))
     loader = CSVLoader("mine")
     loader.read_nutrition_files()
     loader.basic_validation()

@@ -331,6 +331,10 @@ def test_a_param_does_not_change_and_a_refused_batch_leaves_nothing(store: Dynam
     assert store.get_run(run).data.params == {"alpha": "1"}
     assert list(store.get_metric_history(run, "loss")) == []
     assert _code(_log, store, run, {"a|b": 1.0}) == "INVALID_PARAMETER_VALUE"
+    with pytest.raises(MlflowException, match="parameter 'value'"):
+        store.log_metric(run, Metric("loss", None, 1, 0))
+    with pytest.raises(MlflowException, match="maximum length of 250"):
+        store.log_param(run, Param("x" * 251, "1"))
     assert _code(_log, store, "0" * 32) == "RESOURCE_DOES_NOT_EXIST"
 
 

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from potato import lake
+from potato import lake, measures, results
 
+from . import openlineage_checks, openlineage_graph, prometheus
 from .conftest import SHARED, copy_project
+from .receivers import Receiver, receiver
 
 STAGES = ["simulate", "bronze", "silver", "gold", "report"]
 
 
-def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def dvc(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return typed(project, "dvc", *arguments, **environment)
+
+
+def typed(project: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment that runs the tests."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("POTATO_", "OTEL_", "OPENLINEAGE_", "MLFLOW_"))}
     clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
     clean.pop("TRACEPARENT", None)
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=project, env=clean, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(words, cwd=project, env=clean | environment, capture_output=True, text=True, check=False)
 
 
-def repro(project: Path, *arguments: str) -> list[str]:
+def repro(project: Path, *arguments: str, **environment: str) -> list[str]:
     """Run `dvc repro` and return the stages that ran."""
-    done = dvc(project, "repro", *arguments)
+    done = dvc(project, "repro", *arguments, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return [name for name in STAGES if f"Running stage '{name}'" in done.stdout]
 
@@ -48,11 +58,29 @@ def fingerprints(project: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which the demo study has run."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Receiver]:
+    """A project in which the demo study has run, and what a collector and a lineage backend got of it."""
     project = copy_project(tmp_path_factory.mktemp("demo"))
-    assert repro(project) == STAGES
-    return project
+    with receiver() as server:
+        more = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url, "OPENLINEAGE_URL": server.url}
+        more |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        assert repro(project, **more) == STAGES
+        # On a busy machine a run may have ended before the backend had everything.
+        replayed = typed(project, "potato", "lineage", "replay", **more)
+        assert replayed.returncode == 0, replayed.stderr
+    return project, server
+
+
+@pytest.fixture(scope="module")
+def demo(told: tuple[Path, Receiver]) -> Path:
+    """A project in which the demo study has run."""
+    return told[0]
+
+
+@pytest.fixture(scope="module")
+def sent(told: tuple[Path, Receiver]) -> list[dict[str, Any]]:
+    """The lineage events that a backend got of that run."""
+    return [json.loads(body) for body in told[1].bodies("/api/v1/lineage")]
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -83,10 +111,132 @@ def test_one_run_has_one_id_from_its_stages_to_the_foot_of_each_page(demo: Path)
     assert [entry["stage"] for entry in history if entry["run_id"] == run_id] == STAGES
     assert {line["run_id"] for line in lines(folder / "logs.jsonl")} == {run_id}
     assert {span["trace_id"] for span in lines(folder / "traces.jsonl")} == {run_id.replace("-", "")}
-    assert {event["run"]["facets"]["parent"]["run"]["runId"] for event in lines(folder / "lineage.jsonl")} == {run_id}
+    whole, *of_stages = lines(folder / "lineage.jsonl")
+    assert whole["run"]["runId"] == run_id
+    parents = [event["run"]["facets"].get("parent", event)["run"]["runId"] for event in of_stages]
+    assert set(parents) == {run_id}
     wrote_the_site = next(entry["run_id"] for entry in reversed(history) if entry["stage"] == "report")
     for page in (demo / "_site").glob("*.html"):
         assert wrote_the_site in page.read_text(), page.name
+
+
+def test_a_backend_gets_each_lineage_event_of_a_run_once_and_in_order(demo: Path, sent: list[dict[str, Any]]) -> None:
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    written = lines(demo / "runs" / run_id / "lineage.jsonl")
+    assert [(event["eventType"], event["run"]["runId"]) for event in sent] == [
+        (event["eventType"], event["run"]["runId"]) for event in written
+    ]
+    of_stages = [event["job"]["name"] for event in sent if event["job"]["name"] != "potato.pipeline"]
+    assert of_stages == [f"potato.{stage}" for stage in STAGES for _ in ("START", "COMPLETE")]
+    assert not list(demo.glob("runs/*/spool"))
+
+
+def test_lineage_carries_the_ids_of_traces_and_logs(demo: Path, sent: list[dict[str, Any]]) -> None:
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    (trace_id,) = {span["trace_id"] for span in lines(demo / "runs" / run_id / "traces.jsonl")}
+    for event in sent:
+        facets = event["run"]["facets"]
+        whole = facets["parent"]["root"] if "parent" in facets else event
+        assert whole["run"]["runId"] == run_id
+        assert {"key": "trace_id", "value": trace_id, "source": "POTATO"} in facets["tags"]["tags"]
+
+
+def test_every_dataset_and_column_that_lineage_names_is_told_of(sent: list[dict[str, Any]]) -> None:
+    assert list(openlineage_graph.unresolved(sent)) == []
+    keys = {
+        f"{dataset.name}.{column.name}"
+        for dataset in results.GOLD.values()
+        for column in dataset.columns
+        if column.name in (*dataset.key, "unit", "assumption")
+    }
+    places = {"source_file", "source_row", "extra", "fault"}
+    for name, column in openlineage_graph.untraced(sent):
+        short = name.partition("/data/")[2]
+        # What says which row it is, or what a row of results is about, has no source of its own.
+        silent = column in places or f"{short}.{column}" in keys or short == "gold/models/bootstrap"
+        unmapped = short.startswith("bronze/") and column in ("day", "condition", "sex")
+        assert silent or unmapped, f"{short}.{column}"
+
+
+@pytest.mark.parametrize("check", [openlineage_checks.by_classes, openlineage_checks.by_schemas])
+def test_the_schemas_accept_every_lineage_event_of_a_run(
+    sent: list[dict[str, Any]], check: Callable[[dict[str, Any]], list[str]]
+) -> None:
+    if check is openlineage_checks.by_schemas and not openlineage_checks.SPEC:
+        pytest.skip("OPENLINEAGE_SPEC names no folder with the official schemas")
+    assert [wrong for event in sent for wrong in check(event)] == []
+
+
+def test_a_collector_gets_one_trace_in_which_every_parent_is_known(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    sent = [span for body in bodies for r in body.resource_spans for s in r.scope_spans for span in s.spans]
+    assert {span.trace_id.hex() for span in sent} == {lines(demo / "runs/index.jsonl")[0]["run_id"].replace("-", "")}
+    known = {span.span_id: span for span in sent}
+    assert len(known) == len(sent)
+    (root,) = [span for span in sent if span.parent_span_id not in known]
+    assert (root.name, root.parent_span_id) == ("dvc repro", b"")
+    above = {span.name: known[span.parent_span_id].name for span in sent if span is not root}
+    assert {above[f"stage {stage}"] for stage in STAGES} == {"dvc repro"}
+    assert above["Compute the features"] == "stage silver"
+    assert above["CREATE TABLE weekly_features"] == "Compute the features"
+    assert above["contract silver/weekly_features"] == above["contract bronze/weight"] == "Check the contract"
+    assert above["fit mixed_effects"] == "Train the models"
+    for span in sent:
+        around = known.get(span.parent_span_id, span)
+        assert around.start_time_unix_nano <= span.start_time_unix_nano
+        assert span.end_time_unix_nano <= around.end_time_unix_nano, span.name
+    written = {span["span_id"] for path in (demo / "runs").glob("*/traces.jsonl") for span in lines(path)}
+    assert {span.span_id.hex() for span in sent} <= written, "the files hold at least what was sent"
+
+
+def test_a_collector_gets_every_metric_of_the_table(told: tuple[Path, Receiver]) -> None:
+    bodies = map(ExportMetricsServiceRequest.FromString, told[1].bodies("/v1/metrics"))
+    sent = [metric for b in bodies for r in b.resource_metrics for s in r.scope_metrics for metric in s.metrics]
+    # A first run has nothing to compare its data with.
+    expected = {metric.name: metric for metric in measures.METRICS if not metric.name.startswith("potato.drift")}
+    assert {metric.name for metric in sent} == expected.keys()
+    for metric in sent:
+        kind = {"sum": "counter"}.get(str(metric.WhichOneof("data")), metric.WhichOneof("data"))
+        about = expected[metric.name]
+        assert (metric.unit, kind) == (about.unit, about.kind)
+        for point in getattr(metric, str(metric.WhichOneof("data"))).data_points:
+            assert {attribute.key for attribute in point.attributes} == set(about.attributes)
+
+
+def test_a_collector_gets_every_log_line_with_its_span(told: tuple[Path, Receiver]) -> None:
+    demo, collector = told
+    bodies = map(ExportLogsServiceRequest.FromString, collector.bodies("/v1/logs"))
+    sent = [record for b in bodies for r in b.resource_logs for s in r.scope_logs for record in s.log_records]
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    written = lines(demo / "runs" / run_id / "logs.jsonl")
+    assert [record.body.string_value for record in sent] == [line["event"] for line in written]
+    spans = {span["span_id"] for span in lines(demo / "runs" / run_id / "traces.jsonl")}
+    assert {record.span_id.hex() for record in sent} <= spans
+
+
+@pytest.mark.parametrize(
+    ("page", "dataset", "inside"),
+    [
+        ("models", "gold/models/coefficients", ["pipeline.train_models()", "fit mixed_effects", "came to rest"]),
+        ("trajectories", "silver/subject_trajectories", ["engineer_features()", "INSERT INTO", "Compute the features"]),
+    ],
+)
+def test_two_clicks_lead_from_a_number_to_cell_query_and_log(
+    demo: Path, page: str, dataset: str, inside: list[str]
+) -> None:
+    shown = BeautifulSoup((demo / f"_site/{page}.html").read_text(), "html.parser")
+    lines_ = [line for line in shown.select(".source") if dataset in line.text]
+    (target,) = {a["href"] for line in lines_ for a in line.select("a") if a.text == "this cell"}
+    assert str(target).startswith("run.html#")
+    told_there = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser")
+    place = told_there.find(id=str(target).partition("#")[2])
+    assert place is not None
+    cell = place.find_next("details")
+    assert cell is not None
+    assert "open" in cell.find_parent("details").attrs, "the second click opens the cell itself"
+    assert all(text in cell.get_text() for text in inside)
+    assert cell.select(".log"), "what the cell logged"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -143,6 +293,42 @@ def executed(run: Path) -> dict[str, bytes]:
     notebooks = {path.name: path.read_bytes() for path in (run / "notebooks").glob("*.ipynb")}
     assert len(notebooks) == 3
     return notebooks
+
+
+@pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
+def test_each_expression_of_the_dashboard_and_the_rules_returns_data_of_real_runs(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A second run on other people's data: drift is measured only against data that were there before.
+    change(own / "params.yaml", "seed: 20220215", "seed: 1")
+    assert repro(own, "silver") == ["simulate", "bronze", "silver"]
+    runs = list(dict.fromkeys(entry["run_id"] for entry in lines(own / "runs/index.jsonl")))
+    measured = [line for run in runs for line in lines(own / "runs" / run / "metrics.jsonl")]
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with prometheus.running(tmp_path, prometheus.exposition(measured)) as server:
+        for asked in (prometheus.panel_expressions(), prometheus.rule_expressions()):
+            answers = {(name, text): server.ask(text) for name, texts in asked.items() for text in texts}
+            assert len(answers) >= len(asked) > 5
+            assert [question for question, answer in answers.items() if not answer] == []
+            values = [float(series["value"][1]) for answer in answers.values() for series in answer]
+            assert all(map(math.isfinite, values))
+        (succeeded,) = server.ask('potato:run_outcomes:increase1d{outcome="succeeded"}')
+        assert float(succeeded["value"][1]) == len(runs) == 2
+        assert server.ask('ALERTS{alertstate="firing"}') == []
+        for question in prometheus.runbook("promql"):
+            server.ask(question)  # a query that Prometheus can't read is an error
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed: apt-get install jq")
+def test_the_runbook_s_commands_can_be_typed_after_a_run(demo: Path) -> None:
+    commands = [line for line in prometheus.runbook("sh") if line.startswith(("jq ", "python ", "tail "))]
+    assert len(commands) > 4
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=demo, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, ""), f"{command}\n{done.stderr}"
 
 
 def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(own: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pypandoc
 import pytest
 from bs4 import BeautifulSoup
 
-from potato import dictionary, drawing, links, pages, quality, renderers, schema, site, snippets, thresholds
+from potato import dictionary, drawing, links, pages, quality, records, renderers, schema, site, snippets, thresholds
 from potato.errors import PotatoError
 from potato.markdown import code, plain
 from potato.snippets import html_table
@@ -179,7 +182,7 @@ def write_gold(folder: Path, *, hidden: tuple[str, ...] = (), numbers: dict[str,
             "page": page,
             "columns": columns,
         }
-        entries.append(entry | {"source": source_of("gold/" + name)})
+        entries.append(entry | {"source": source_of(f"gold/tables/{name}")})
     (folder / "reports" / "tables.json").write_text(json.dumps(entries))
     (folder / "reports" / "numbers.json").write_text(json.dumps(numbers or NUMBERS))
     told = {
@@ -404,7 +407,9 @@ def test_a_figure_has_its_words_and_says_where_it_comes_from(built: Path) -> Non
     assert "silver/subject_trajectories" in source.text
     assert FINGERPRINT[:10] in source.text
     assert "commit 0123456789" in source.text
-    assert {link["href"] for link in source.select("a")} == {"figures/forest.svg", "figures/forest.png"}
+    links = {"figures/forest.svg", "figures/forest.png", "lineage.html#of-silver-subject-trajectories"}
+    links.add("run.html#made-silver-subject-trajectories")
+    assert {link["href"] for link in source.select("a")} == links
 
 
 def test_a_table_shows_formatted_cells_and_a_dash_for_what_is_missing(built: Path) -> None:
@@ -550,6 +555,34 @@ def test_the_run_page_tells_what_ran_and_which_run_made_what_was_cached(built: P
     assert cells[1] == ["silver", "ran", RUN_ID, "2.5", "1,000", "40"]
 
 
+def traced_manifests() -> dict[str, dict[str, Any]]:
+    """Return manifests of three layers in which columns, a fitted model and an empty table of results are traced."""
+    raw, modelled = "raw/small/a.csv", "silver/modeling_dataset"
+    week = {"dataset": modelled, "column": "study_week", "kind": "indirect"}
+    share = [{"dataset": modelled, "column": "share"}, week]
+    bronze = {"day": [{"dataset": raw, "column": "When"}], "food": [{"dataset": raw, "column": "What"}]}
+    silver = {
+        "study_week": [{"dataset": "bronze/nutrition", "column": "day"}],
+        "share": [{"dataset": "bronze/nutrition", "column": "food"}],
+    }
+    made = {
+        "bronze": a_manifest("bronze", [raw], ["bronze/nutrition"], column_lineage={"bronze/nutrition": bronze}),
+        "silver": a_manifest("silver", ["bronze/nutrition"], [modelled], column_lineage={modelled: silver}),
+        "gold": a_manifest(
+            "gold",
+            [modelled],
+            ["gold/models/coefficients", "gold/models/bootstrap"],
+            column_lineage={
+                "gold/models/coefficients": {"estimate": share},
+                "gold/models/ols_cluster": {"share": share},
+                "gold/models/mixed_effects": {"share": share},
+            },
+        ),
+    }
+    made["gold"]["outputs"]["gold/models/bootstrap"]["rows"] = 0
+    return made
+
+
 def test_the_picture_of_the_datasets_points_downwards_and_folds_many_files() -> None:
     boxes = {box.name: box for box in drawing.nodes(some_manifests())}
     assert "gold/tables" in boxes
@@ -557,7 +590,63 @@ def test_the_picture_of_the_datasets_points_downwards_and_folds_many_files() -> 
     made_from = drawing.edges(some_manifests())
     assert made_from["silver/weekly_features"] == {"bronze/nutrition"}
     assert made_from["silver/subject_trajectories"] == {"bronze/nutrition", "bronze/weight"}
-    assert drawing.draw(some_manifests()).count("<rect") == len(boxes)
+    for per_row in (drawing.WIDE, drawing.NARROW):
+        picture = BeautifulSoup(drawing.draw(some_manifests(), per_row), "html.parser")
+        assert len(picture.select("rect:not(.frame)")) == len(boxes)
+        arrows = [re.findall(r"-?[\d.]+", path["d"]) for path in picture.select("path.arrow")]
+        assert arrows
+        assert all(float(numbers[1]) < float(numbers[-1]) for numbers in arrows)
+
+
+def test_the_picture_goes_from_raw_files_to_the_report_and_leaves_out_empty_results() -> None:
+    made_from = drawing.edges(traced_manifests())
+    assert made_from["bronze/nutrition"] == {"raw/small/a.csv"}
+    assert made_from["gold/models/ols_cluster"] == {"silver/modeling_dataset"}
+    assert "gold/models/coefficients" in made_from[drawing.REPORT]
+    boxes = [box.name for box in drawing.nodes(traced_manifests())]
+    assert boxes[0] == "raw/small/a.csv"
+    assert boxes[-1] == drawing.REPORT
+    assert "gold/models/bootstrap" not in boxes
+    assert "gold/models/mixed_effects" in boxes
+
+
+@pytest.mark.parametrize("per_row", [drawing.WIDE, drawing.NARROW])
+@pytest.mark.parametrize("manifests", [some_manifests, traced_manifests])
+def test_no_box_of_the_picture_lies_on_another_or_outside(
+    manifests: Callable[[], dict[str, dict[str, Any]]], per_row: int
+) -> None:
+    picture = BeautifulSoup(drawing.draw(manifests(), per_row), "html.parser")
+    svg = picture.svg
+    assert svg is not None
+    _, _, width, height = map(float, str(svg["viewbox"]).split())
+    names = ("x", "y", "width", "height")
+    boxes = [tuple(float(str(box[name])) for name in names) for box in picture.select("rect:not(.frame)")]
+    for x, y, w, h in boxes:
+        assert x >= 0
+        assert x + w <= width
+        assert y >= 0
+        assert y + h <= height
+    for (x1, y1, w1, h1), (x2, y2, w2, h2) in itertools.combinations(boxes, 2):
+        assert x1 + w1 <= x2 or x2 + w2 <= x1 or y1 + h1 <= y2 or y2 + h2 <= y1
+
+
+def test_a_box_leads_to_its_columns_and_a_source_line_leads_to_its_dataset(built: Path) -> None:
+    page = soup(built, "lineage.html")
+    targets = {str(link["href"]) for link in page.select("svg.lineage a")}
+    assert "#of-silver-weekly-features" in targets
+    for target in targets - {"index.html"}:
+        place = page.select_one(f"details {target}")
+        assert place is not None, target
+    link = soup(built, "trajectories.html").select_one("figure ~ .source a, .source a")
+    assert link is not None
+    assert str(link["href"]).startswith("lineage.html#of-")
+
+
+def test_each_estimate_is_shown_with_its_columns_and_the_raw_ones_behind_them(tmp_path: Path) -> None:
+    table = BeautifulSoup(records.term_lineage(traced_manifests()), "html.parser")
+    rows = [[cell.text for cell in row.select("td")] for row in table.select("tbody tr")]
+    assert rows == [["share", "ols_cluster, mixed_effects", "share", "a.csv: What", "study_week"]]
+    assert records.term_lineage(some_manifests()) == "No model was fitted."
 
 
 @pytest.mark.parametrize(

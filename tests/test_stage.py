@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from potato import lake
+from potato import lake, spool
+from potato.backend import REQUEST_SECONDS
 from potato.bronze import CSVLoader
 from potato.errors import PotatoError
 from potato.stage import Stage
+
+from .receivers import DEAD, Receiver, clean_environment, dead_backend, receiver
 
 Study = Callable[..., str]
 ROWS = "who,date,weight\na,2022-05-01,80.5\na,2022-05-02,80.1\n"
@@ -51,7 +55,15 @@ def bronze(name: str) -> None:
 
 
 def events(project: Path) -> list[str]:
-    return [json.loads(line)["eventType"] for line in (project / "runs/latest/lineage.jsonl").read_text().splitlines()]
+    """Return the states that the stages told, without those of the run as a whole."""
+    told = map(json.loads, (project / "runs/latest/lineage.jsonl").read_text().splitlines())
+    return [event["eventType"] for event in told if event["job"]["name"] != "potato.pipeline"]
+
+
+def roots(project: Path) -> list[tuple[str, str]]:
+    """Return the name and outcome of each root span of the newest run."""
+    told = map(json.loads, (project / "runs/latest/traces.jsonl").read_text().splitlines())
+    return [(span["name"], span["attributes"]["potato.outcome"]) for span in told if span["parent_span_id"] is None]
 
 
 def test_a_stage_publishes_data_manifest_and_executed_notebook(small: Path) -> None:
@@ -60,6 +72,7 @@ def test_a_stage_publishes_data_manifest_and_executed_notebook(small: Path) -> N
     assert lake.read_json(small / "data/bronze/manifest.json")["study"] == "small"
     assert (small / "runs/latest/notebooks/bronze.ipynb").is_file()
     assert events(small) == ["START", "COMPLETE"]
+    assert roots(small) == [("potato run bronze", "succeeded")]
     assert not list((small / "data/.staging").iterdir())
     assert "Read the raw files" in "".join(told)
 
@@ -72,6 +85,7 @@ def test_a_failed_stage_leaves_the_last_good_output_and_says_why(small: Path, st
         run(small, "bronze")
     assert lake.fingerprint(small / "data/bronze") == before
     assert events(small)[-2:] == ["START", "FAIL"]
+    assert roots(small)[-1] == ("potato run bronze", "failed")
     log = [json.loads(line) for line in (small / "runs/latest/logs.jsonl").read_text().splitlines()]
     assert any("Traceback" in line.get("traceback", "") for line in log)
 
@@ -135,6 +149,7 @@ def test_a_stage_ends_when_the_process_that_started_it_is_killed(small: Path) ->
     parent.wait()
     waited(lambda: "" if alive(int(child)) else "gone")
     assert events(small)[-1] == "ABORT"
+    assert roots(small) == [("potato run bronze", "aborted")]
     assert not (small / "data/bronze").exists()
 
 
@@ -173,3 +188,27 @@ def test_silver_is_compared_with_the_last_accepted_data_of_the_same_study(
         found.append(lake.read_json(small / "runs/latest/contracts/drift.json"))
     assert [drift["status"] for drift in found] == ["first", "unchanged", "compared"]
     assert found[-1]["rows"]["kept"] == [2, 3]
+
+
+@pytest.mark.parametrize("kind", ["hang", "slow", "http://"])
+def test_a_lineage_backend_that_fails_stops_no_stage_and_loses_no_event(
+    small: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    clean_environment(monkeypatch)
+    monkeypatch.setenv("POTATO_ROOT", str(small))
+    with contextlib.ExitStack() as stack:
+        if kind == "slow":
+            server = stack.enter_context(receiver(delay=REQUEST_SECONDS * 0.7))
+        else:
+            server = Receiver(stack.enter_context(dead_backend(kind)) if kind in DEAD else kind)
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        run(small, "bronze")
+        taken = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    assert (small / "data/bronze/manifest.json").is_file()
+    folder = (small / "runs/latest").resolve()
+    written = [event["eventType"] for event in map(json.loads, (folder / "lineage.jsonl").read_text().splitlines())]
+    assert written == ["START", "START", "COMPLETE", "COMPLETE"]
+    waiting = spool.waiting(folder)
+    assert [event["eventType"] for event in [*taken, *waiting]] == written
+    waits = folder / ".waited-lineage"
+    assert not waits.is_file() or sum(map(float, waits.read_text().split())) <= 2

@@ -15,8 +15,11 @@ from opentelemetry import trace
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from opentelemetry.sdk.resources import Resource
 
 from potato import run
+from potato.otlp import Sender
 from potato.telemetry import Telemetry
 
 from .receivers import DEAD, clean_environment, dead_backend, receiver
@@ -47,9 +50,9 @@ def _span(found: run.Run, name: str) -> dict[str, Any]:
 def _use(found: run.Run) -> None:
     """Record one thing of each kind."""
     with Telemetry(found, "gold", "demo") as telemetry, telemetry.span("fit", models=3):
-        telemetry.record("potato.dataset.rows", 12, dataset="gold/models/coefficients")
-        telemetry.record("potato.contract.verdicts", 1, success=True)
-        telemetry.record("potato.contract.verdicts", 1, success=True)
+        telemetry.record("potato.dataset.rows", 12, dataset="gold/models/coefficients", outcome="written")
+        telemetry.record("potato.run.outcomes", 1, outcome="succeeded")
+        telemetry.record("potato.stage.duration", 400.0, status="ran")
         telemetry.log("info", "models fitted", models=3)
 
 
@@ -145,7 +148,20 @@ def test_a_measurement_has_its_unit_and_its_labels(this_run: run.Run) -> None:
     _use(this_run)
     line = _lines(this_run, "metrics.jsonl")[0]
     assert (line["metric"], line["value"], line["unit"]) == ("potato.dataset.rows", 12, "{row}")
-    assert line["attributes"] == {"stage": "gold", "study": "demo", "dataset": "gold/models/coefficients"}
+    assert line["attributes"] == {
+        "study": "demo",
+        "stage": "gold",
+        "dataset": "gold/models/coefficients",
+        "outcome": "written",
+    }
+
+
+def test_a_measurement_without_one_of_its_attributes_is_refused(this_run: run.Run) -> None:
+    with (
+        pytest.raises(ValueError, match="study, stage, dataset, outcome"),
+        Telemetry(this_run, "gold", "d") as telemetry,
+    ):
+        telemetry.record("potato.dataset.rows", 1, dataset="gold/models/coefficients")
 
 
 def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, tmp_path: Path) -> None:
@@ -169,7 +185,7 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
         executed = json.loads(target.read_text())
         # papermill puts a cell with the error above the notebook and a mark above the cell that failed.
         executed["cells"] = [cell for cell in executed["cells"] if "papermill-error" not in str(cell["metadata"])]
-        telemetry.cell_spans(executed)
+        telemetry.notebook_spans(executed)
     root = _span(this_run, "stage silver")
     spans = [span for span in _lines(this_run, "traces.jsonl") if span is not root and span != root]
     assert [span["name"] for span in spans] == ["untitled", "Clean", "Clean"]
@@ -197,7 +213,11 @@ def test_a_collector_gets_all_three_signals_of_the_run(this_run: run.Run, monkey
 
     measured = {m.name: m for m in metrics.resource_metrics[0].scope_metrics[0].metrics}
     assert measured["potato.dataset.rows"].gauge.data_points[0].as_int == 12
-    assert measured["potato.contract.verdicts"].sum.data_points[0].as_int == 2
+    assert measured["potato.run.outcomes"].sum.data_points[0].as_int == 1
+    (duration,) = measured["potato.stage.duration"].histogram.data_points
+    below = sum(n for n, bound in zip(duration.bucket_counts, duration.explicit_bounds, strict=False) if bound <= 360)
+    assert (duration.count, below) == (1, 0), "400 s lie above the class that ends at 360"
+    assert duration.exemplars[0].trace_id.hex() == this_run.trace_id
 
     (record,) = logs.resource_logs[0].scope_logs[0].log_records
     assert record.body.string_value == "models fitted"
@@ -263,6 +283,136 @@ def test_grpc_settings_are_answered_with_one_line(
         _use(this_run)
     assert [("gRPC" in text or "grpc" in text) for text in caplog.messages] == [True] * bool(protocol)
     assert len(collector.requests) == 1, "HTTP is used all the same"
+
+
+def test_all_stages_of_a_run_together_wait_for_a_dead_collector_once(
+    tmp_path: Path, this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiver(hang=True) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        for _ in range(5):
+            _use(this_run)
+    assert sum("did not reach" in text for text in caplog.messages) == 5
+    assert 0 < len(collector.requests) <= 3 * 3, "after three stages of 0.8 seconds nothing is left of 1.8"
+    waits = [float(line) for line in (this_run.folder / ".waited-otlp").read_text().split()]
+    assert len(waits) < 5
+    assert Sender(Resource({}), Resource({}), this_run.folder)._allowance.left() < 0.1
+
+
+@pytest.mark.parametrize("signal", ["TRACES", "METRICS", "LOGS"])
+@pytest.mark.parametrize("kind", DEAD)
+def test_one_dead_signal_keeps_no_other_from_arriving(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, signal: str, kind: str
+) -> None:
+    with receiver() as collector, dead_backend(kind) as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", f"{url}/v1/{signal.lower()}")
+        _use(this_run)
+    arrived = {path for path, _, _ in collector.requests}
+    assert arrived == {"/v1/traces", "/v1/metrics", "/v1/logs"} - {f"/v1/{signal.lower()}"}
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "nonsense"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:port"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://127.0.0.1/"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "bzip"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "no equals sign"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "all_of_them"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "x"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "=,=,nonsense"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "nobody"),
+    ],
+)
+def test_a_mistake_in_the_settings_loses_no_run(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, variable: str, value: str
+) -> None:
+    with dead_backend("refused") as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv(variable, value)
+        _use(this_run)
+    ours = [record for record in caplog.records if record.name.startswith("potato")]
+    assert [record.levelname for record in ours] == ["WARNING"]
+    assert len(_lines(this_run, "traces.jsonl")) == 2
+    assert len(_lines(this_run, "metrics.jsonl")) == 3
+
+
+def test_a_slow_collector_gets_everything(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver(delay=0.3) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+    assert {path for path, _, _ in collector.requests} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
+    assert "did not reach" not in (this_run.folder / "logs.jsonl").read_text()
+
+
+def _points(body: bytes) -> dict[str, Any]:
+    sent = ExportMetricsServiceRequest.FromString(body)
+    return {metric.name: metric for metric in sent.resource_metrics[0].scope_metrics[0].metrics}
+
+
+def _outcomes(body: bytes) -> dict[str, int]:
+    points = _points(body)["potato.run.outcomes"].sum.data_points
+    return {p.attributes[1].value.string_value: p.as_int for p in points}
+
+
+def test_counters_and_histograms_go_on_from_stage_to_stage(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        for _ in range(3):
+            _use(this_run)
+    first, second, third = collector.bodies("/v1/metrics")
+    assert [_outcomes(body)["succeeded"] for body in (first, second, third)] == [1, 2, 3]
+    assert _outcomes(third)["failed"] == 0, "a series begins at zero"
+    durations = [_points(body)["potato.stage.duration"].histogram.data_points[0] for body in (first, third)]
+    assert [(point.count, point.sum) for point in durations] == [(1, 400.0), (3, 1200.0)]
+    assert sum(durations[1].bucket_counts) == 3
+    assert durations[0].start_time_unix_nano == durations[1].start_time_unix_nano < durations[1].time_unix_nano
+    assert [_points(body)["potato.dataset.rows"].gauge.data_points[0].as_int for body in (first, third)] == [12, 12]
+
+
+def test_a_push_that_was_lost_is_made_good_by_the_next(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with dead_backend("refused") as url:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        _use(this_run)
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+    assert _outcomes(collector.bodies("/v1/metrics")[0])["succeeded"] == 2
+
+
+def test_with_delta_a_push_holds_only_what_is_new(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta")
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+        _use(this_run)
+    assert [_outcomes(body)["succeeded"] for body in collector.bodies("/v1/metrics")] == [1, 1]
+    counted = _points(collector.bodies("/v1/metrics")[1])["potato.run.outcomes"].sum
+    assert counted.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+
+
+_KEY = json.dumps(["potato.run.outcomes", [["outcome", "succeeded"], ["study", "demo"]]])
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({_KEY: 1}), json.dumps({_KEY: {"value": "x"}})])
+def test_a_broken_file_of_totals_costs_the_totals_only(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    (this_run.folder.parent / "totals.json").write_text(content)
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+    assert _outcomes(collector.bodies("/v1/metrics")[0])["succeeded"] == 1
 
 
 def test_records_that_cannot_be_written_stop_nothing(this_run: run.Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -153,6 +153,16 @@ def test_a_run_of_mlflow_leads_to_the_run_s_folder_and_trace(tracked: Tracked) -
     assert f"runs/{run_id}/" in tags["mlflow.note.content"]
 
 
+def test_a_secret_is_in_no_tag_and_in_no_file(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_gold(store)
+    monkeypatch.setenv("LAB_TOKEN", "seven-potatoes")
+    told = {"silver/subjects": "seven-potatoes"}
+    logged = tracking.log_gold(run.current(store), _settings(store), store / "data" / "gold", FINGERPRINT | told)
+    assert logged
+    files = [path for path in store.rglob("*") if path.is_file()]
+    assert [str(path) for path in files if b"seven-potatoes" in path.read_bytes()] == []
+
+
 def test_the_git_commit_is_a_tag(store: Path) -> None:
     _write_gold(store)
     git = ["git", "-C", str(store), "-c", "user.name=n", "-c", "user.email=e"]

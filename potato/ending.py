@@ -1,0 +1,163 @@
+"""When a run begins and ends, which no single process sees: each stage is one, and dvc tells nobody that it is done.
+
+While a run is under way, its folder holds a marker. The process that takes the marker away is the one that tells how
+the run ended: the stage that failed, the last stage that was asked for, or, after a kill, a stage of the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from potato import identity
+from potato import run as runs
+
+Outcome = Literal["succeeded", "failed", "aborted"]
+OUTCOMES: tuple[Outcome, ...] = ("succeeded", "failed", "aborted")
+
+_MARKER = "open.json"
+_FOREIGN_SECONDS = 24 * 3600
+_WITH_VALUE = {"-n", "--name", "-S", "--set-param", "-C", "--copy-paths", "-m", "--message", "-j", "--jobs", "-R"}
+_TO_THE_END = {"--downstream", "-p", "--pipeline", "-P", "--all-pipelines"}
+
+
+@dataclass(frozen=True)
+class Open:
+    """A run that is under way, as its marker tells it.
+
+    Attributes
+    ----------
+    name : what was typed: "dvc repro", "dvc exp run" or "potato run STAGE". It names the run's span.
+    root_span_id : of the run's span, the same in every stage's process.
+    parent_span_id : the outer span that the run belongs to, or None.
+    last : the stage with which the run ends.
+    stage, stage_span_id, stage_started : the stage that runs now; nanoseconds since 1970.
+    host, process : where, and by which process, the run was started.
+    """
+
+    name: str
+    root_span_id: str
+    parent_span_id: str | None
+    last: str
+    study: str
+    stage: str
+    stage_span_id: str
+    stage_started: int
+    host: str
+    process: str
+
+
+def opening(run: runs.Run, stage: str, study: str, outputs: dict[str, tuple[str, ...]]) -> Open:
+    """Return the state of the run while `stage` runs, as far as it is known before the stage has a span.
+
+    `outputs` holds for each stage, in the pipeline's order, the folders that it makes.
+    """
+    caller = identity.caller()
+    name = caller.command or f"potato run {stage}"
+    return Open(
+        name=name,
+        # Stages typed by hand have nothing around them: each is a run's span of its own, even under one given id.
+        root_span_id=hashlib.sha256(f"{name} {run.id}".encode()).hexdigest()[:16],
+        parent_span_id=run.parent_span_id,
+        last=_last(caller.arguments, outputs) if caller.command else stage,
+        study=study,
+        stage=stage,
+        stage_span_id="",
+        stage_started=time.time_ns(),
+        host=platform.node(),
+        process=caller.process,
+    )
+
+
+def begun(run: runs.Run, state: Open, stage_span_id: str) -> Open:
+    """Note in the run's folder that the stage runs, and return the complete state."""
+    state = replace(state, stage_span_id=stage_span_id)
+    with contextlib.suppress(OSError):  # the run goes on without an end of its own
+        draft = run.folder / f".{_MARKER}"
+        draft.write_text(json.dumps(asdict(state), indent=1) + "\n", encoding="utf-8")
+        draft.replace(run.folder / _MARKER)
+    return state
+
+
+def is_new(run: runs.Run) -> bool:
+    """Tell whether no stage of the run has begun."""
+    return not (run.folder / _MARKER).exists()
+
+
+def outcome_of(state: Open, error: BaseException | None) -> Outcome | None:
+    """Return how the run ends with this stage, which `error` ended; None while stages are still to come."""
+    if error is not None:
+        return "failed" if isinstance(error, Exception) else "aborted"
+    return "succeeded" if state.stage == state.last else None
+
+
+def take(run: runs.Run) -> bool:
+    """Take the marker away; True for the one process that did, which has to tell the end."""
+    try:
+        (run.folder / _MARKER).unlink()
+    except OSError:
+        return False
+    return True
+
+
+def left_open(root: Path, current: runs.Run) -> list[tuple[runs.Run, Open]]:
+    """Return the other runs that have no end and no process any more."""
+    found = []
+    for path in sorted((root / "runs").glob(f"*/{_MARKER}")):
+        if path.parent.is_symlink() or path.parent.name == current.id:
+            continue
+        try:
+            state = Open(**json.loads(path.read_text(encoding="utf-8")))
+            card = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
+            other = runs.Run(card["run_id"], card["trace_id"], path.parent, state.parent_span_id, card["started"])
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # half written by a process that is at it, or of another version
+        if not _alive(state):
+            found.append((other, state))
+    return found
+
+
+def outcome_left(root: Path, run: runs.Run, state: Open) -> Outcome:
+    """Return how a run ended that told it to nobody.
+
+    When dvc finds that the stages after the latest one have nothing to do, no process of ours sees the end. So a run
+    has succeeded if the stage that ran last had ended well.
+    """
+    entries = [entry for entry in runs.history(root, run.id) if entry.get("stage") == state.stage]
+    started = state.stage_started / 1e9
+    ended = [entry for entry in entries if runs.seconds(entry["ts"]) >= started - 1]
+    return "succeeded" if ended and ended[-1].get("status") == "ran" else "aborted"
+
+
+def last_sign(run: runs.Run) -> int:
+    """Return when the run last wrote something, in nanoseconds since 1970."""
+    return max((path.stat().st_mtime_ns for path in run.folder.glob("*.jsonl")), default=time.time_ns())
+
+
+def _last(arguments: Sequence[str], outputs: dict[str, tuple[str, ...]]) -> str:
+    """Return the stage furthest down the pipeline that a command line of dvc asks for."""
+    stages = list(outputs)
+    if not _TO_THE_END.isdisjoint(arguments):
+        return stages[-1]
+    asked, before = set[str](), ""
+    for argument in arguments:
+        if not argument.startswith("-") and before not in _WITH_VALUE:
+            target = argument.rpartition(":")[2].removeprefix("./").rstrip("/")
+            asked |= {stage for stage, made in outputs.items() if target == stage or target in made}
+        before = argument
+    return max(asked, key=stages.index, default=stages[-1])
+
+
+def _alive(state: Open) -> bool:
+    if state.host != platform.node():
+        # Of a process on another machine nothing can be seen; a day is longer than any run.
+        return time.time_ns() - state.stage_started < _FOREIGN_SECONDS * 1e9
+    pid = int(state.process.partition("/")[0])
+    return identity.process_name(pid) == state.process

@@ -1,0 +1,164 @@
+"""What ran in a run, for the report: stages, their cells, and in these each query, contract, fit and log line.
+
+All of it is read from the files in runs/: for a stage that DVC skipped, from those of the run that made its output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from potato import screen
+
+STAGES = ("simulate", "bronze", "silver", "gold", "report")
+
+
+@dataclass
+class Part:
+    """A span with what happened inside it.
+
+    Attributes
+    ----------
+    start, end : seconds since 1970.
+    code : a cell's source; empty for other spans.
+    logs : (time of day, text) of the log lines that belong to it.
+    """
+
+    name: str
+    start: float
+    end: float
+    span_id: str
+    attributes: Mapping[str, Any]
+    error: str | None = None
+    code: str = ""
+    parts: list[Part] = field(default_factory=list)
+    logs: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(self.end - self.start, 0.0)
+
+    def within(self) -> Iterator[Part]:
+        """Yield this part and all parts inside it."""
+        yield self
+        for part in self.parts:
+            yield from part.within()
+
+
+@dataclass
+class Stage:
+    """A stage of the run: `root` is None where nothing is left of the run that made its output."""
+
+    name: str
+    status: str
+    run_id: str | None
+    root: Part | None
+
+
+def gather(runs: Path, stages: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    """Return the stages of the report, each with what its run's files tell.
+
+    `stages` are entries with stage, status and run_id, as `summary.of_run` has them.
+    """
+    found = []
+    for entry in stages:
+        folder = runs / entry["run_id"] if entry.get("run_id") else None
+        root = _stage(folder, entry["stage"]) if folder else None
+        found.append(Stage(entry["stage"], entry["status"], entry.get("run_id"), root))
+    return found
+
+
+def makers(stages: Sequence[Stage], datasets: Sequence[str]) -> dict[str, Part]:
+    """Return for each dataset the cell in which it was computed, or else saved; the stage where no cell is known."""
+    found: dict[str, tuple[int, Part]] = {}
+    for stage in stages:
+        for cell in stage.root.parts if stage.root else ():
+            for part in cell.within():
+                for dataset in datasets:
+                    rank = _makes(part, dataset)
+                    if rank and rank > found.get(dataset, (0, cell))[0]:
+                        found[dataset] = rank, cell
+    return {dataset: cell for dataset, (_, cell) in found.items()}
+
+
+def _makes(part: Part, dataset: str) -> int:
+    """Return how surely a span is where a dataset comes from: 3 computed, 2 fitted, 1 saved, 0 not at all."""
+    attributes, (layer, _, name) = part.attributes, dataset.rpartition("/")
+    if layer == "silver" and part.name == f"CREATE TABLE {name}":
+        return 3
+    if dataset == "gold/models/coefficients" and "potato.model" in attributes:
+        return 2
+    return int(part.name == f"save {dataset}")
+
+
+def _stage(folder: Path, name: str) -> Part | None:
+    spans = [span for span in _lines(folder / "traces.jsonl") if span.get("stage") == name]
+    roots = [span for span in spans if span["name"] == f"stage {name}"]
+    if not roots:
+        return None
+    root = _part(roots[-1])
+    children: dict[str, list[Part]] = {}
+    for span in sorted(spans, key=lambda span: span["start"]):
+        children.setdefault(span["parent_span_id"] or "", []).append(_part(span))
+    _fill(root, children)
+    _sources(root, folder / "notebooks" / f"{name}.ipynb")
+    _logs(root, [line for line in _lines(folder / "logs.jsonl") if line.get("stage") == name])
+    return root
+
+
+def _fill(part: Part, children: Mapping[str, list[Part]]) -> None:
+    part.parts = children.get(part.span_id, [])
+    for child in part.parts:
+        _fill(child, children)
+
+
+def _part(span: Mapping[str, Any]) -> Part:
+    return Part(
+        span["name"],
+        datetime.fromisoformat(span["start"]).timestamp(),
+        datetime.fromisoformat(span["end"]).timestamp(),
+        span["span_id"],
+        span["attributes"],
+        (span["message"] or "failed") if span["status"] == "error" else None,
+    )
+
+
+def _sources(root: Part, notebook: Path) -> None:
+    """Give each cell its code: the executed notebook has the cells at the places that their spans name."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        for part in root.parts:
+            place = part.attributes.get("cell.index")
+            if isinstance(place, int) and place < len(cells):
+                part.code = "".join(cells[place]["source"])
+
+
+def _logs(root: Part, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Give each log line to the span that it names, and one that names the stage to the cell of its time."""
+    by_id = {part.span_id: part for part in root.within()}
+    for line in lines:
+        owner = by_id.get(line["span_id"])
+        text = screen.line(line)
+        if owner is None or text is None:
+            continue
+        moment = datetime.fromisoformat(line["ts"]).timestamp()
+        if owner is root:
+            # That a cell starts is told a moment before the kernel gets it.
+            owner = next((cell for cell in root.parts if cell.start - 0.1 <= moment <= cell.end), root)
+        owner.logs.append((line["ts"][11:23], text.partition(" ")[2].strip()))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    found = []
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # A process that was killed while it wrote leaves half a line.
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+    return found
