@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from potato import lake, redaction
+from potato import lake, lake_commands, redaction
 from potato.errors import PotatoError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(lake_commands.app, name="lake")
 lineage = typer.Typer(help="What was made from what.", no_args_is_help=True)
 app.add_typer(lineage, name="lineage")
 _INTERRUPTED = 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from potato.errors import PotatoError, nearest
 from potato.sections import Section, read
 from potato.study import Study
 from potato.trial import SimulateSettings
+
+LAKE_VARIABLE = "POTATO_LAKE"
+"""Names the data lake in place of params.yaml, where a job on AWS is told its bucket."""
 
 
 class SilverSettings(Section):
@@ -85,6 +89,7 @@ class Parameters(Section):
     study: str
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: SparkSettings = SparkSettings()
+    lake: str | None = Field(None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w./=-]*)?$")
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings
@@ -98,6 +103,7 @@ class Settings(Section):
     study: Study
     engine: str
     spark: SparkSettings
+    lake: str | None
     simulate: SimulateSettings
     silver: SilverSettings
     gold: GoldSettings
@@ -117,6 +123,8 @@ def load(root: Path, study: str | None = None) -> Settings:
         for a missing file, a misspelt or ill-typed setting, or an unknown study.
     """
     parameters = read(Parameters, root / "params.yaml", root)
+    if named := os.environ.get(LAKE_VARIABLE):
+        parameters = parameters.model_copy(update={"lake": named})
     name = study or parameters.study
     return Settings(
         root=root,

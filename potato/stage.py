@@ -14,6 +14,7 @@ from potato import (
     contracts,
     ending,
     lake,
+    liveroot,
     lock,
     manifest,
     notebooks,
@@ -99,11 +100,13 @@ class Stage:
                 lineage.start(self._inputs())
                 document: dict[str, Any] | None = None
                 try:
+                    liveroot.fill(self.root, self.settings, self.name, self.say)
                     document = self._work(staging, telemetry)
                     self._measure(telemetry, document, staging)
                     self._enforce(document)
                     self._compare(staging, telemetry)
                     self._publish(staging)
+                    liveroot.put(self.root, self.settings, OUTPUTS[self.name], self.say)
                 except BaseException as error:
                     if over.interrupted and not isinstance(error, KeyboardInterrupt):
                         # What the dying kernel makes of it hides that a person or a signal ended the stage.

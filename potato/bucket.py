@@ -1,0 +1,200 @@
+"""One S3 bucket, or a folder of it: objects with checksums, conditional writes, and AWS's refusals in words."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from potato import lake
+from potato.errors import PotatoError
+
+_ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[\w./=-]*))?")
+_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
+_UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "InvalidClientTokenId")
+_CLOCK = ("RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch")
+_BUSY = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable")
+_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_ATTEMPTS = 6
+
+
+class Taken(Exception):
+    """A conditional write found that somebody else had written in the meantime."""
+
+
+class Bucket:
+    """A bucket, or a folder of it, as `s3://BUCKET/FOLDER` names it.
+
+    Every method raises PotatoError where AWS refuses: it names the permission, the variable or the bucket that it is
+    about. A request that is throttled or cut off is repeated a few times first.
+    """
+
+    def __init__(self, address: str, connections: int = 8) -> None:
+        found = _ADDRESS.fullmatch(address.strip())
+        if not found:
+            raise PotatoError(
+                "This is no address of a data lake.",
+                where="params.yaml, lake, or --to",
+                expected="s3://BUCKET or s3://BUCKET/FOLDER",
+                found=address,
+                hint="type `terraform -chdir=infra/terraform output` for the bucket's name",
+            )
+        self.name, prefix = found["bucket"], (found["prefix"] or "").strip("/")
+        self.prefix = f"{prefix}/" if prefix else ""
+        self.address = f"s3://{self.name}/{prefix}".rstrip("/")
+        self._connections = connections
+        self._client: Any = None
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """Return an object's content and its ETag, or None where there is none."""
+        with self._told("s3:GetObject", key) as client:
+            try:
+                answer = client.get_object(Bucket=self.name, Key=self.prefix + key)
+            except client.exceptions.NoSuchKey:
+                return None
+            return answer["Body"].read(), answer["ETag"]
+
+    def write(self, key: str, content: bytes, *, after: str | None) -> None:
+        """Write a small object, on the condition that it still has the ETag `after`, or is not there if that is None.
+
+        Raises
+        ------
+        Taken : somebody else was faster.
+        """
+        condition = {"IfMatch": after} if after else {"IfNoneMatch": "*"}
+        with self._told("s3:PutObject", key) as client:
+            client.put_object(
+                Bucket=self.name,
+                Key=self.prefix + key,
+                Body=content,
+                ContentType="application/json",
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=_base64(hashlib.sha256(content).hexdigest()),
+                **condition,
+            )
+
+    def holds(self, key: str, sha256: str, size: int) -> bool:
+        """Tell whether an object is there with these bytes, by the checksum that S3 took when it came in."""
+        with self._told("s3:GetObject", key) as client:
+            try:
+                answer = client.head_object(Bucket=self.name, Key=self.prefix + key, ChecksumMode="ENABLED")
+            except client.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
+                    return False
+                raise
+            return answer["ContentLength"] == size and answer.get("ChecksumSHA256") == _base64(sha256)
+
+    def upload(self, path: Path, key: str, sha256: str) -> None:
+        """Write a file's bytes; S3 takes them only when they have this checksum."""
+        with self._told("s3:PutObject", key) as client, path.open("rb") as stream:
+            client.put_object(
+                Bucket=self.name,
+                Key=self.prefix + key,
+                Body=stream,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=_base64(sha256),
+            )
+
+    def download(self, key: str, path: Path, sha256: str) -> None:
+        """Write an object's bytes into the file `path`, which appears only when they have this checksum."""
+        part = path.with_name(f".{path.name}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._told("s3:GetObject", key) as client:
+            try:
+                body = client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"]
+            except client.exceptions.NoSuchKey:
+                raise self._damaged(key, "nothing") from None
+            with part.open("wb") as stream:
+                for block in body.iter_chunks(1 << 20):
+                    stream.write(block)
+        found = lake.file_sha256(part)
+        if found != sha256:
+            part.unlink()
+            raise self._damaged(key, f"sha256 {found[:12]}, where {sha256[:12]} was pushed")
+        part.replace(path)
+
+    def _damaged(self, key: str, found: str) -> PotatoError:
+        return PotatoError(
+            "An object of the data lake is not what was pushed.",
+            where=f"s3://{self.name}/{self.prefix}{key}",
+            expected="the bytes that the manifest names",
+            found=found,
+            hint="push again from a machine that has the data: `potato lake push`",
+        )
+
+    @contextmanager
+    def _told(self, permission: str, key: str) -> Iterator[Any]:
+        """Yield the client; turn what it raises into words."""
+        try:
+            from botocore import exceptions
+        except ImportError:
+            raise PotatoError(
+                "The package that talks to AWS is not installed.",
+                where="boto3",
+                expected="the extra `aws`",
+                found="nothing",
+                hint="type `make setup.aws`",
+            ) from None
+        where = f"s3://{self.name}/{self.prefix}{key}"
+        try:
+            yield self._connected()
+        except exceptions.ClientError as error:
+            raise self._refused(error, permission, where) from None
+        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+            raise _error("There are no AWS credentials.", where, str(error), _CREDENTIALS) from None
+        except (exceptions.ProfileNotFound, exceptions.TokenRetrievalError, exceptions.SSOError) as error:
+            raise _error("AWS can't be signed in to.", where, str(error), "correct AWS_PROFILE, or sign in") from None
+        except exceptions.NoRegionError as error:
+            raise _error("No AWS region is told.", where, str(error), "set AWS_REGION, such as us-east-1") from None
+        except (exceptions.BotoCoreError, exceptions.HTTPClientError, ConnectionError, ValueError) as error:
+            hint = "look at the network, AWS_REGION and AWS_ENDPOINT_URL, and type the same command again: it goes on"
+            raise _error("The data lake can't be reached.", where, str(error), hint) from None
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            import boto3
+            from botocore.config import Config
+
+            config = Config(
+                max_pool_connections=self._connections,
+                connect_timeout=10,
+                read_timeout=60,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            )
+            self._client = boto3.session.Session().client("s3", config=config)
+        return self._client
+
+    def _refused(self, error: Any, permission: str, where: str) -> Exception:
+        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode")
+        if code in _TAKEN or status == 412:
+            return Taken(where)
+        if code == "NoSuchBucket":
+            hint = "make it with infra/terraform, or correct the name in params.yaml, lake"
+            return _error(f"There is no bucket {self.name}.", where, said, hint)
+        if code in ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+            return _error("The bucket is in another region.", where, said, "set AWS_REGION to the bucket's region")
+        if code in _UNKNOWN:
+            return _error("AWS does not accept these credentials.", where, f"{code}: {said}", _CREDENTIALS)
+        if code in _CLOCK:
+            hint = "set this machine's clock, and look at AWS_SECRET_ACCESS_KEY"
+            return _error("AWS refuses the signature.", where, f"{code}: {said}", hint)
+        if code in _BUSY:
+            return _error("S3 asks for fewer requests.", where, f"{code}: {said}", "type the same command again later")
+        if status == 403:
+            hint = f"give the role {permission} on this key; or is {self.name} somebody else's bucket?"
+            return _error(f"{permission} is not allowed.", where, said or code, hint)
+        return _error(f"S3 refused {permission}.", where, f"{code}: {said}", "look at the bucket's policy")
+
+
+def _error(what: str, where: str, found: str, hint: str) -> PotatoError:
+    return PotatoError(what, where=where, found=" ".join(found.split())[:300], hint=hint)
+
+
+def _base64(sha256: str) -> str:
+    """Return a hexadecimal checksum as S3 writes it."""
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
