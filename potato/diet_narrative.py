@@ -205,7 +205,8 @@ def _effect(row: Any, confidence: float) -> str:
     term = words.term(row.term)
     value, low, high = (v * term.step for v in (row.estimate, row.conf_low, row.conf_high))
     if low <= 0 <= high:
-        fine = "+.2f" if max(-low, high) >= 0.02 else "+.3f"
+        # Neither end may be shown as the zero that lies between them.
+        fine = "+.2f" if min(-low, high) >= 0.005 else "+.3f"
         ends = f"{confidence:.0%} interval {words.interval(low, high, fine)} kg"
         return f"weeks with {term.step_text} were followed by no clear difference in weight change ({ends})"
     more = "more" if value < 0 else "less"
@@ -226,10 +227,17 @@ def _agreement(table: pd.DataFrame) -> str:
     split = [words.term(str(t)).label.lower() for t, v in by_term if len(v) > 1 and v.gt(0).nunique() > 1]
     if split:
         return f"The models disagree on the direction of {words.listed(split)}."
-    return (
-        f"The {words.spelled(table['model'].nunique())} models agree on the direction of"
-        f" {'every effect' if len(compared) > 1 else 'the effect'}."
-    )
+    open_ = [words.term(str(t)).label.lower() for t in compared if not _tell_a_direction(table[table["term"] == t])]
+    if len(open_) == len(compared):
+        return "No effect has a direction that every model is sure of."
+    told = f"The {words.spelled(table['model'].nunique())} models agree on the direction of"
+    if open_:
+        return f"{told} each effect; not each of them is sure of it for {words.listed(open_)}."
+    return f"{told} {'every effect' if len(compared) > 1 else 'the effect'}."
+
+
+def _tell_a_direction(rows: pd.DataFrame) -> bool:
+    return bool(((rows["conf_low"] > 0) | (rows["conf_high"] < 0)).all())
 
 
 def _described(values: BaseModel) -> list[str]:

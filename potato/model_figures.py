@@ -179,7 +179,7 @@ def calibration(held_out: pd.DataFrame) -> Figure:
         f" {words.kg(part['predicted'].iloc[-1], '+.2f')} was"
         for name, part in data.groupby("model", sort=False, observed=True)
     )
-    steep = words.listed([f"{slopes[name]:.2f} ({name})" for name in order])
+    steep = words.listed([f"{words.number(slopes[name], '.2f')} ({name})" for name in order])
     return Figure(
         "calibration",
         "models",
@@ -196,10 +196,11 @@ def calibration(held_out: pd.DataFrame) -> Figure:
 
 
 def _ends(limits: tuple[float, float]) -> list[float]:
-    """Return two or three round numbers that span the limits."""
+    """Return two to four round numbers that span the limits."""
     low, high = limits
-    step = next(s for s in (*_STEPS, high - low) if (high - low) / s <= 3.2)
-    return [float(b) for b in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+    spanned = [(step, np.arange(np.ceil(low / step), np.floor(high / step) + 1)) for step in _STEPS if high > low]
+    found = [multiples * step for step, multiples in spanned if len(multiples) >= 2]
+    return [float(b) for b in found[-1]] if found else [low, high]
 
 
 def _few_breaks(limits: tuple[float, float]) -> list[float]:
