@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from potato import design, results, words
 from potato.design import Array, Design, Sample
+from potato.fits import Fit
 from potato.models import Training
 
 MIN_CLUSTERS = 30  # from so many people on, errors clustered by person are left to themselves
@@ -91,24 +92,31 @@ class Test:
 
 
 def table(training: Training, confidence: float, seed: int) -> pd.DataFrame:
-    """Return the bootstrap of each reported term of the clustered models, where fewer than 30 people are in them.
+    """Return the bootstrap of each reported term of the clustered models that fewer than 30 people tell.
+
+    Where a model has more, their effective number for the term counts (`leverage`).
 
     The columns are those of data/gold/models/bootstrap.parquet; without rows where there are people enough.
     """
     rows = []
     for name in MODELS:
         fitted = training.fits.get(name)
-        if fitted is None or fitted.n_subjects >= MIN_CLUSTERS:
+        few = [term for term in fitted.reported if _rests_on_few(fitted, term)] if fitted else []
+        if not few:
             continue
         made = regression(training.sample, name)
         kind: Weights = "webb" if made.n_subjects < FEW else "rademacher"
         drawn, all_of_them = weights(made.n_subjects, kind, DRAWS, seed)
-        for term in fitted.reported:
+        for term in few:
             test = bootstrap(made, term, drawn)
             ends = [end if math.isfinite(end) else math.nan for end in test.interval(confidence)]
             used = f"{kind}, {'all' if all_of_them else 'drawn'}"
             rows.append((name, term, test.p_value(), *ends, made.n_subjects, len(drawn), used))
     return pd.DataFrame(rows, columns=results.BOOTSTRAP.names)
+
+
+def _rests_on_few(fitted: Fit, term: str) -> bool:
+    return min(fitted.n_subjects, fitted.effective.get(term, fitted.n_subjects)) < MIN_CLUSTERS
 
 
 def regression(sample: Sample, model: str) -> Design:

@@ -28,6 +28,7 @@ class Fit:
     residuals, fitted : (n_obs,) in the outcome's unit, in the order of the sample's rows. Those of mixed_effects
         leave people's own levels and slopes in the residuals.
     details : what else the model estimated, such as the variance of the random intercept.
+    effective : the number of equal people who would tell as much of each reported term (`leverage`).
     """
 
     model: str
@@ -41,6 +42,7 @@ class Fit:
     residuals: Array
     fitted: Array
     details: dict[str, float] = field(default_factory=dict)
+    effective: dict[str, float] = field(default_factory=dict)
 
     @property
     def reference(self) -> Any:

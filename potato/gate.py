@@ -74,6 +74,7 @@ def examine(
     weeks_planned: int | None,
     truth: Mapping[str, float],
     random_slope: str | None = None,
+    min_subjects: int = 5,
 ) -> Gate:
     """Put a training and the people behind it through every check.
 
@@ -84,10 +85,11 @@ def examine(
     weeks_planned : how many weeks the study's description says that it was planned for.
     truth : the effects that a simulated study was made with, by term.
     random_slope : the covariate whose effect differs from person to person in the mixed model.
+    min_subjects : with fewer people no kind of food has an estimate.
     """
     found = regressions.of(training, random_slope)
     moved = influence.table(found)
-    foods = categories.table(training, confidence)
+    foods = categories.table(training, confidence, min_subjects)
     counted = weeks.table(
         training, frames["weekly_features"], frames["subject_trajectories"], frames["modeling_dataset"]
     )
@@ -95,6 +97,7 @@ def examine(
     others = [
         *influence.findings(moved, found.values()),
         *categories.findings(foods),
+        *categories.too_few(training, min_subjects),
         *weeks.findings(counted, training),
         *attrition.findings(left, alone=grouped["subject_id"].nunique() == 1),
     ]

@@ -45,6 +45,8 @@ CHECKS = {
     "random_slope": ("Residuals", "Effects differ"),
     "random_correlation": ("Residuals", "Levels and effects told apart"),
     "rests_on_one": ("Single people", "More than one person"),
+    "rests_on_few": ("Single people", "More than a few people"),
+    "effective_people": ("Single people", "Many people"),
     "single_people": ("Single people", "Without each person"),
     "direction": ("Between models", "Same direction"),
     "distance": ("Between models", "Intervals agree"),

@@ -130,6 +130,7 @@ class ModelingPipeline:
             weeks_planned=self.settings.study.weeks,
             truth=self.truth,
             random_slope=self.options.random_slope,
+            min_subjects=self.options.min_subjects,
         )
         self.findings = self.gate.findings
         return gate_tables.diagnostics(validation.frame(self.findings))[-1]

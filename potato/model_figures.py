@@ -196,11 +196,12 @@ def calibration(held_out: pd.DataFrame) -> Figure:
 
 
 def _ends(limits: tuple[float, float]) -> list[float]:
-    """Return two to four round numbers that span the limits."""
+    """Return two or three round numbers that span the limits."""
     low, high = limits
     spanned = [(step, np.arange(np.ceil(low / step), np.floor(high / step) + 1)) for step in _STEPS if high > low]
     found = [multiples * step for step, multiples in spanned if len(multiples) >= 2]
-    return [float(b) for b in found[-1]] if found else [low, high]
+    breaks = found[-1] if found else np.array([low, high])
+    return [float(b) for b in (breaks if len(breaks) < 4 else breaks[[0, -1]])]
 
 
 def _few_breaks(limits: tuple[float, float]) -> list[float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from potato import diagnostics, manifest, regressions, stability, words
+from potato import diagnostics, leverage, manifest, regressions, stability, words
 from potato.design import Finding, Sample, Verdict
 from potato.models import Fit, Training
 from potato.regressions import Regression
@@ -54,6 +54,7 @@ def gate(
         for regression in found.values()
         if regression.fit.df is not None and regression.fit.n_subjects > 1
     ]
+    findings += [finding for regression in found.values() for finding in leverage.findings(regression.fit)]
     findings += diagnostics.residuals(found.values())
     if found:
         findings += _inflation(training.sample)
