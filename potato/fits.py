@@ -59,7 +59,9 @@ class Fit:
         """Return the reported terms, or all, in the columns of data/gold/models/coefficients.parquet."""
         reference, width = self.reference, self.width(confidence)
         rows = []
-        for term in self.terms if all_terms else self.reported:
+        # Within people the intercept is zero by construction, and no estimate.
+        whole = [term for term in self.terms if (self.model, term) != ("fixed_effects", INTERCEPT)]
+        for term in whole if all_terms else self.reported:
             i = self.terms.index(term)
             estimate, error = float(self.params[i]), float(math.sqrt(max(self.covariance[i, i], 0.0)))
             statistic = estimate / error if error else math.nan
