@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from potato import bootstrap, food, words
+from potato import bootstrap, food, mixed, words
+from potato import models as modelling
 from potato.design import Sample
 from potato.models import CORRECTION, CORRECTIONS, Training
 from potato.narrative import cautions, conditions, recorded
@@ -126,11 +127,13 @@ def dose(sample: Sample) -> dict[str, str]:
     }
 
 
-def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence: float) -> dict[str, str]:
+def models(
+    training: Training, bootstrapped: pd.DataFrame, gate: str, confidence: float, random_slope: str | None = None
+) -> dict[str, str]:
     """Return models.*; every text is empty in a study without models.
 
     `alone` and `several` are empty or not: pages ask them whether the model is that of one person, or which compare
-    people.
+    people. `slope` tells of the effect that differs between people in the mixed model, where one was asked for.
     """
     names = (
         "sentence",
@@ -141,6 +144,7 @@ def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence
         "correction",
         "bootstrap",
         "bootstrapping",
+        "slope",
     )
     sample = training.sample
     if training.coefficients.empty:
@@ -175,9 +179,22 @@ def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence
         "correction": CORRECTIONS["n_of_1"] if alone else CORRECTION,
         "bootstrap": bootstrap.sentence(bootstrapped, training.coefficients, confidence),
         "bootstrapping": "" if alone else bootstrap.CORRECTION,
+        "slope": _slope(training, random_slope),
         "alone": "yes" if alone else "",
         "several": "" if alone else "yes",
     }
+
+
+def _slope(training: Training, random_slope: str | None) -> str:
+    fitted = training.fits.get("mixed_effects")
+    if fitted is None or not random_slope or random_slope not in training.sample.covariates:
+        return ""
+    label = words.term(random_slope).label.lower()
+    told = f"Here each person also has an effect of {label} of their own:"
+    told += f" `{modelling.formula('mixed_effects', training.sample, random_slope)}`."
+    if random_slope not in fitted.reported:
+        return told
+    return f"{told} The effect differs between people {mixed.differs(fitted, random_slope)}."
 
 
 def assumptions(settings: Settings) -> str:
