@@ -27,7 +27,8 @@ FEW = 12  # with fewer people, weights of two points give too few distinct stati
 DRAWS = 9_999
 MODELS = ("ols_cluster", "fixed_effects")
 CORRECTION = (
-    f"With fewer than {MIN_CLUSTERS} people, the estimates of ols_cluster and fixed_effects also have a p-value and an"
+    f"With fewer than {MIN_CLUSTERS} people, or as many equal people behind an effect, the estimates of ols_cluster and"
+    " fixed_effects also have a p-value and an"
     " interval from a wild cluster bootstrap. The residuals of the model without the effect are multiplied by a weight"
     " for each person, and the t statistic of the data is held against those of the data so made. The weights are"
     f" Rademacher's (1 or -1), or Webb's of six points with fewer than {FEW} people; all sets of weights are used where"
@@ -194,7 +195,8 @@ def sentence(found: pd.DataFrame, coefficients: pd.DataFrame, confidence: float)
     level = 1 - confidence
     apart = both[(both["p_value"] < level) != (both["p_value_clustered"] < level)]
     n = int(found["n_subjects"].min())
-    text = f"With {words.people(n)} the intervals of the clustered models tend to be too narrow, so a wild cluster"
+    few = words.people(n) if n < MIN_CLUSTERS else f"some effects resting on fewer than {MIN_CLUSTERS} equal people"
+    text = f"With {few} the intervals of the clustered models tend to be too narrow, so a wild cluster"
     text += " bootstrap stands beside them."
     if apart.empty:
         return f"{text} It agrees with them on which estimates can be told from zero."

@@ -139,4 +139,14 @@ def findings(found: pd.DataFrame) -> list[Finding]:
     if len(chance):
         seems = "seems" if len(chance) == 1 else "seem"
         text += f" {words.listed(list(chance['category'])).capitalize()} only {seems} so when looked at alone."
+    for same in _alike(found):
+        text += f" {words.listed(same).capitalize()} stand in every diary together: they are one question."
     return [Finding("kinds_of_food", "fixed_effects", verdict, text, least, CLEAR)]
+
+
+def _alike(found: pd.DataFrame) -> list[list[str]]:
+    """Return the sets of kinds of food that have the same numbers."""
+    if "std_error" not in found:
+        return []
+    rounded = [found[name].map("{:.9g}".format) for name in ("estimate", "std_error")]
+    return [list(rows["category"]) for _, rows in found.groupby(rounded, sort=False) if len(rows) > 1]

@@ -39,6 +39,8 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         if len(known)
         else []
     )
+    # One model needs no name on its line, and a long one would push titles over the edge.
+    names = {} if len(order) > 1 else {"axis_text_y": p9.element_blank()}
     plot = (
         p9.ggplot(data, p9.aes("estimate", "shown"))
         + p9.geom_vline(xintercept=0, color=SOFT, size=0.5)
@@ -49,7 +51,7 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         + p9.scale_shape_manual(values=dict(zip(order, _MARKS, strict=False)))
         + p9.scale_x_continuous(labels=signed, breaks=_few_breaks, minor_breaks=[], expand=(0.08, 0))
         + p9.labs(x="← more loss      next week's weight change, kg      less loss →", y="")
-        + look(legend_position="none", panel_spacing_y=0.03, panel_grid_major_y=p9.element_blank())
+        + look(legend_position="none", panel_spacing_y=0.03, panel_grid_major_y=p9.element_blank(), **names)
     )
     told = "; ".join(
         f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
