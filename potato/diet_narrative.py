@@ -165,7 +165,7 @@ def models(
     if "fixed_effects" in training.fits:
         within = training.fits["fixed_effects"]
         dropped += (
-            f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} of"
+            f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} person-weeks of"
             f" {within.n_subjects:,} people."
         )
     who = "one person" if alone else words.people(sample.n_subjects)

@@ -108,7 +108,7 @@ def findings(fit: Fit) -> list[Finding]:
     equal, label = fit.effective[least], words.term(least).label.lower()
     name = f"“{words.MODELS[fit.model]}”"
     if equal >= ENOUGH:
-        text = f"{name} rests on many people for each estimate: on as many as {equal:.0f} equal ones for {label}."
+        text = f"{name} rests on many people for each estimate: on {equal:.0f} equal ones or more, fewest for {label}."
         return [Finding("effective_people", fit.model, "pass", text, equal, float(ENOUGH))]
     text = (
         f"The {words.people(fit.n_subjects)} of {name} tell no more about {label} than {equal:.0f} equal ones would;"

@@ -80,19 +80,21 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
     """Draw each covariate's own part in a model: its line, and what single person-weeks add to it.
 
     A dot is the residual plus the covariate's part (component plus residual; Wood 1973), so that the other
-    covariates are held at their means. Of `fixed_effects` the covariate is taken around the person's own mean.
+    covariates are held at their means. Of `fixed_effects` the covariate is what it is off the person's own mean.
     """
     fit, outcome = training.fits[model], training.sample.outcome
     sample = training.sample.within() if model == "fixed_effects" else training.sample
     level = float(sample.frame[outcome].mean())
     terms = [words.term(name) for name in fit.reported]
     columns = min(len(terms), 3)
-    panel = {t.name: folded(t.axis, 48 // columns) for t in terms}
+    off = ", off the person's mean" if model == "fixed_effects" else ""
+    deviations = {"labels": signed} if off else {}
+    panel = {t.name: folded(f"{t.axis}{off}", 48 // columns) for t in terms}
     dots, bins, lines_ = [], [], []
     for term in terms:
         x = sample.frame[term.name].to_numpy(float)
         if model == "fixed_effects":
-            x = x - sample.frame.groupby("subject_id")[term.name].transform("mean").to_numpy(float) + x.mean()
+            x = x - sample.frame.groupby("subject_id")[term.name].transform("mean").to_numpy(float)
         at = fit.terms.index(term.name)
         part = level + fit.params[at] * (x - x.mean())
         frame = pd.DataFrame({"panel": panel[term.name], "x": x, "y": part + fit.residuals})
@@ -113,14 +115,14 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
         + p9.geom_line(p9.aes("x", "y"), line, inherit_aes=False, color=INK, size=0.9)
         + p9.geom_point(p9.aes("x", "y"), means, inherit_aes=False, shape="D", size=2.6, color=INK)
         + p9.facet_wrap("panel", scales="free_x", ncol=columns)
-        + p9.scale_x_continuous(breaks=_ends, minor_breaks=[])
+        + p9.scale_x_continuous(breaks=_ends, minor_breaks=[], **deviations)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x="", y="Weight change into the next week, kg")
         + look(panel_spacing_x=0.03)
     )
     around = ", each person's weeks around their own mean" if model == "fixed_effects" else ""
     told = "; ".join(
-        f"{t.axis}: from {words.kg(ends['y'].iloc[0], '+.2f')} at {_amount(ends['x'].iloc[0])}"
+        f"{t.axis}{off}: from {words.kg(ends['y'].iloc[0], '+.2f')} at {_amount(ends['x'].iloc[0])}"
         f" to {words.kg(ends['y'].iloc[-1], '+.2f')} at {_amount(ends['x'].iloc[-1])}"
         for t, ends in zip(terms, lines_, strict=True)
     )
