@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -74,9 +75,12 @@ class Results:
     """The finished trials of one fingerprint: a file that only grows, a line a trial, and one writer at a time."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "trials.jsonl"
-        self._stream = self.path.open("ab+", buffering=0)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._stream = self.path.open("ab+", buffering=0)
+        except OSError as error:
+            sys.exit(f"{folder} can't be written ({error.strerror}): name a folder of yours with --results")
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -87,8 +91,14 @@ class Results:
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
             self._stream.truncate(len(whole))  # its writer was ended in the middle of a line
-        lines = [json.loads(line) for line in whole.splitlines()]
-        self.done: dict[Task, list[Result]] = {(line["scenario"], line["trial"]): line["estimates"] for line in lines}
+        self.done: dict[Task, list[Result]] = {}
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                told = json.loads(line)
+                self.done[told["scenario"], told["trial"]] = told["estimates"]
+            except (ValueError, TypeError, KeyError):
+                self._stream.close()
+                sys.exit(f"line {number} of {self.path} is no finished trial: delete that line and type the same again")
 
     def add(self, task: Task, estimates: list[Result]) -> None:
         """Keep a trial, by one write."""
@@ -161,6 +171,13 @@ def simulate(tasks: Sequence[Task], results: Results, workers: int, say: Callabl
             say(asked[future])
 
 
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few: give 1 or more")
+    return number
+
+
 def main() -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -169,8 +186,8 @@ def main() -> None:
     from potato import settings as parameters
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=TRIALS, help=f"of each scenario ({TRIALS})")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    parser.add_argument("--trials", type=_at_least_one, default=TRIALS, help=f"of each scenario ({TRIALS})")
+    parser.add_argument("--workers", type=_at_least_one, default=os.cpu_count() or 1, help="processes (all cores)")
     parser.add_argument("--scenario", choices=trials.SCENARIOS, action="append", help="one only; both when left out")
     parser.add_argument("--results", type=Path, default=ROOT / "runs/calibration", help="where trials are kept")
     parser.add_argument("--docs", type=Path, help="where the page goes; else docs/, after 200 trials of both scenarios")
@@ -182,6 +199,8 @@ def main() -> None:
     tasks = [(scenario, number) for scenario in scenarios for number in range(told.trials)]
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # A request to end is answered as Ctrl-C is: workers are waited for, and nothing of theirs is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Results(folder) as results, Progress(*columns, console=console) as progress:
             bars = {
@@ -194,6 +213,8 @@ def main() -> None:
             }
             simulate(tasks, results, told.workers, lambda task: progress.advance(bars[task[0]]))
             estimates = results.table(tasks)
+    except BrokenProcessPool:
+        sys.exit(f"a worker was ended from outside; the finished trials are in {folder}: type the same to go on")
     except KeyboardInterrupt:
         sys.exit(f"interrupted; the finished trials are in {folder}, and the same command goes on from there")
     judgements = coverage.judge(estimates, dict.fromkeys(scenarios, told.trials))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from potato import words
 from potato.attrition import CHANGE, NAMES, Attrition
-from potato.completion import Weights
+from potato.completion import PREDICTORS, Weights
 
 _TOLD = {
     "completers": "over those who stayed",
@@ -45,6 +45,9 @@ def _weights(found: Attrition) -> str:
         f" the 1st and 99th percentile. The weights reach from {least:.2f} to {most:.2f}, and the"
         f" {found.stayed} people tell as much as {weighted.effective:.0f} of equal weight."
     )
+    unknown = [NAMES[name] for name in PREDICTORS if found.people[name].isna().any()]
+    if unknown:
+        text += f" What is not known of everybody takes no part: the {words.listed(unknown)}."
     early = int((found.people["last_week"] == 1).sum())
     if early and "first_week_change_kg" in weighted.predictors:
         whose = "whose" if early == 1 else "so that their"
@@ -57,8 +60,9 @@ def _weights(found: Attrition) -> str:
 def _effects(found: Attrition) -> str:
     if not (found.table["quantity"] != CHANGE).any():
         return ""
+    alone = ", alone and weighted" if isinstance(found.weights, Weights) else ""
     return (
         "The link between diet and weight is estimated from weeks and not from ends: those who left take part with"
         " the weeks that they recorded. The table holds the pooled model over all weeks against the same model over the"
-        " weeks of those who stayed, alone and weighted."
+        f" weeks of those who stayed{alone}."
     )

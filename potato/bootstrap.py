@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from potato import design, results, words
 from potato.design import Array, Design, Sample
+from potato.fits import Fit
 from potato.models import Training
 
 MIN_CLUSTERS = 30  # from so many people on, errors clustered by person are left to themselves
@@ -26,7 +27,8 @@ FEW = 12  # with fewer people, weights of two points give too few distinct stati
 DRAWS = 9_999
 MODELS = ("ols_cluster", "fixed_effects")
 CORRECTION = (
-    f"With fewer than {MIN_CLUSTERS} people, the estimates of ols_cluster and fixed_effects also have a p-value and an"
+    f"With fewer than {MIN_CLUSTERS} people, or as many equal people behind an effect, the estimates of ols_cluster and"
+    " fixed_effects also have a p-value and an"
     " interval from a wild cluster bootstrap. The residuals of the model without the effect are multiplied by a weight"
     " for each person, and the t statistic of the data is held against those of the data so made. The weights are"
     f" Rademacher's (1 or -1), or Webb's of six points with fewer than {FEW} people; all sets of weights are used where"
@@ -91,24 +93,31 @@ class Test:
 
 
 def table(training: Training, confidence: float, seed: int) -> pd.DataFrame:
-    """Return the bootstrap of each reported term of the clustered models, where fewer than 30 people are in them.
+    """Return the bootstrap of each reported term of the clustered models that fewer than 30 people tell.
+
+    Where a model has more, their effective number for the term counts (`leverage`).
 
     The columns are those of data/gold/models/bootstrap.parquet; without rows where there are people enough.
     """
     rows = []
     for name in MODELS:
         fitted = training.fits.get(name)
-        if fitted is None or fitted.n_subjects >= MIN_CLUSTERS:
+        few = [term for term in fitted.reported if _rests_on_few(fitted, term)] if fitted else []
+        if not few:
             continue
         made = regression(training.sample, name)
         kind: Weights = "webb" if made.n_subjects < FEW else "rademacher"
         drawn, all_of_them = weights(made.n_subjects, kind, DRAWS, seed)
-        for term in fitted.reported:
+        for term in few:
             test = bootstrap(made, term, drawn)
             ends = [end if math.isfinite(end) else math.nan for end in test.interval(confidence)]
             used = f"{kind}, {'all' if all_of_them else 'drawn'}"
             rows.append((name, term, test.p_value(), *ends, made.n_subjects, len(drawn), used))
     return pd.DataFrame(rows, columns=results.BOOTSTRAP.names)
+
+
+def _rests_on_few(fitted: Fit, term: str) -> bool:
+    return min(fitted.n_subjects, fitted.effective.get(term, fitted.n_subjects)) < MIN_CLUSTERS
 
 
 def regression(sample: Sample, model: str) -> Design:
@@ -186,7 +195,8 @@ def sentence(found: pd.DataFrame, coefficients: pd.DataFrame, confidence: float)
     level = 1 - confidence
     apart = both[(both["p_value"] < level) != (both["p_value_clustered"] < level)]
     n = int(found["n_subjects"].min())
-    text = f"With {words.people(n)} the intervals of the clustered models tend to be too narrow, so a wild cluster"
+    few = words.people(n) if n < MIN_CLUSTERS else f"some effects resting on fewer than {MIN_CLUSTERS} equal people"
+    text = f"With {few} the intervals of the clustered models tend to be too narrow, so a wild cluster"
     text += " bootstrap stands beside them."
     if apart.empty:
         return f"{text} It agrees with them on which estimates can be told from zero."

@@ -20,6 +20,8 @@ MIN_EACH = 10
 _MIN_IN_GROUP = 5
 _MIN_TOGETHER = 5
 _SHARE_TOGETHER = 1 / 3
+_MOST_ALONE = 0.25  # of those who left
+_NEAR_ZERO = 0.05  # probability of staying
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,9 @@ class Weights:
 def weights(people: pd.DataFrame) -> Weights | str:
     """Return the weights, or in words why there are none.
 
+    There are none where those who stayed would tell no more than ten equal people, or where more than a quarter of
+    those who left had hardly any chance to stay, less than anybody who did: nobody who stayed can stand for them.
+
     Completion is explained by a logistic regression on what is known early of everybody: first weight and first week's
     change, and the group where each group has five people who stayed and five who left (a group may be named after how
     people ended). Weights are the share of completers over the probability of completing (stabilised), truncated at
@@ -129,6 +134,8 @@ def weights(people: pd.DataFrame) -> Weights | str:
         side = "stayed" if stayed.sum() == least else "left"
         return f"{words.people(least).capitalize()} {side}, too few to learn from whom staying depends on."
     columns, names = _columns(people)
+    if not names:
+        return "Nothing that could tell who stays is known early of everybody."
     probability = _logistic(columns, stayed)
     if probability is None:
         return "What was known early parts those who stayed from those who left without overlap."
@@ -136,11 +143,19 @@ def weights(people: pd.DataFrame) -> Weights | str:
     low, high = np.percentile(stabilised[stayed], TRUNCATED)
     values = np.where(stayed, np.clip(stabilised, low, high), 0.0)
     free = (stabilised >= low) & (stabilised <= high)
-    return Weights(people, columns, probability, values, free, tuple(names))
+    made = Weights(people, columns, probability, values, free, tuple(names))
+    if made.effective < MIN_EACH:
+        n, equal = words.people(int(stayed.sum())), f"{made.effective:.1f} equal ones"
+        return f"The {n} who stayed, weighted, tell no more than {equal} would: too few for a mean."
+    alone = int((probability[~stayed] < min(_NEAR_ZERO, probability[stayed].min())).sum())
+    left = int((~stayed).sum())
+    if alone > _MOST_ALONE * left:
+        return f"{alone} of {words.people(left)} who left had nobody like them among those who stayed."
+    return made
 
 
 def _columns(people: pd.DataFrame) -> tuple[Array, list[str]]:
-    names = [name for name in PREDICTORS if people[name].nunique() > 1]
+    names = [name for name in PREDICTORS if people[name].notna().all() and people[name].nunique() > 1]
     columns = [np.ones(len(people))]
     for name in names:
         value = people[name].to_numpy(float)
@@ -168,9 +183,9 @@ def _logistic(columns: Array, stayed: NDArray[np.bool_]) -> Array | None:
             # That there is no finite answer becomes a sentence.
             warnings.simplefilter("ignore")
             result = Logit(stayed.astype(float), columns).fit(disp=0)
+            probability = np.asarray(result.predict(), float)
     except (PerfectSeparationError, np.linalg.LinAlgError):
         return None
-    probability = np.asarray(result.predict(), float)
     if not result.mle_retvals["converged"] or probability[stayed].min() < 1e-6:
         return None
     return probability
@@ -184,15 +199,15 @@ def balance(people: pd.DataFrame, weighted: Weights | None) -> pd.DataFrame:
     stayed = people["completed"].to_numpy(bool)
     rows = []
     for name, unit, value in _described(people, weighted.predictors if weighted else tuple(PREDICTORS)):
-        everybody, sd = float(value.mean()), float(value.std())
-        mean = float(value[stayed].mean())
+        everybody, sd = float(np.nanmean(value)), float(np.nanstd(value))
+        mean = float(np.nanmean(value[stayed]))
         after = float(np.average(value, weights=weighted.values)) if weighted else np.nan
         rows.append(
             {
                 "variable": name,
                 "everybody": everybody,
                 "completers": mean,
-                "leavers": float(value[~stayed].mean()),
+                "leavers": float(np.nanmean(value[~stayed])),
                 "weighted": after,
                 "difference": (mean - everybody) / sd if sd else np.nan,
                 "difference_weighted": (after - everybody) / sd if sd else np.nan,
@@ -204,6 +219,9 @@ def balance(people: pd.DataFrame, weighted: Weights | None) -> pd.DataFrame:
 
 def _described(people: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, str, Array]]:
     found = [(name, PREDICTORS[name], people[name].to_numpy(float)) for name in names if name in PREDICTORS]
+    # A mean needs somebody on each side of whom it is known.
+    stayed = people["completed"].to_numpy(bool)
+    found = [row for row in found if all(np.isfinite(row[2][side]).any() for side in (stayed, ~stayed))]
     if "group" in names:
         groups = sorted(people["group"].unique())
         found += [(f"group[{group}]", "share", (people["group"] == group).to_numpy(float)) for group in groups]

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 INTERCEPT = "intercept"
 _RANK_TOLERANCE = 1e-9
 _LOADING_TOLERANCE = 1e-6
+_LEAST_APART = 1e-4  # of a column's spread; what is left of it beside the others is then the data's rounding
 
 
 @dataclass(frozen=True)
@@ -252,8 +253,25 @@ def _full_rank(sample: Sample, model: str, x: Array, names: list[str], size: Arr
     if rank < len(names):
         keep = sorted(pivots[:rank])
         x, names = x[:, keep], [names[i] for i in keep]
+    near = _nearly_told_by_others(x, names)
+    for name in (c for c in sample.covariates if c in near and c not in moved):
+        text = f"{words.term(name).label} can hardly be told apart from {_spoken(near - {name})}: its estimate would be"
+        text += " made of rounding, and is left out."
+        findings.append(Finding("collinearity", model, "caution", text))
+    moved |= near
     estimable = tuple(c for c in sample.covariates if c not in moved)
     return Design(y, x, tuple(names), subjects, estimable, tuple(findings))
+
+
+def _nearly_told_by_others(x: Array, names: list[str]) -> set[str]:
+    """Return the columns (of full rank) of whose spread the others leave next to nothing."""
+    norms = np.linalg.norm(x, axis=0)
+    if not x.size or len(x) < x.shape[1]:
+        return set()
+    inverse = np.linalg.pinv(np.linalg.qr(x / norms, mode="r"))
+    left = norms / np.linalg.norm(inverse, axis=1)
+    spread = np.linalg.norm(x - x.mean(axis=0), axis=0)
+    return {name for name, part, whole in zip(names, left, spread, strict=True) if part < _LEAST_APART * whole}
 
 
 def _spoken(names: set[str]) -> str:

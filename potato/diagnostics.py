@@ -109,7 +109,8 @@ def serial(regression: Regression) -> Finding | None:
         return Finding(check, model, "pass", text, r, MAX_SERIAL)
     seen = f"What is left unexplained is related from one week to the next (r = {shown})"
     if r < 0:
-        seen += f"; noise of the scales alone gives {words.MINUS}0.5, as a weigh-in ends one change and begins another"
+        seen += f"; noise of the scales brings it down to {words.MINUS}0.5, as a weigh-in ends one change and begins"
+        seen += " another"
     if model == "mixed_effects":
         text = f"{seen}. The estimate stays right on average; its interval assumes unrelated weeks."
         return Finding(check, model, "caution", text, r, MAX_SERIAL)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from potato import bootstrap, food, words
+from potato import bootstrap, food, mixed, words
+from potato import models as modelling
 from potato.design import Sample
 from potato.models import CORRECTION, CORRECTIONS, Training
 from potato.narrative import cautions, conditions, recorded
@@ -126,11 +127,13 @@ def dose(sample: Sample) -> dict[str, str]:
     }
 
 
-def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence: float) -> dict[str, str]:
+def models(
+    training: Training, bootstrapped: pd.DataFrame, gate: str, confidence: float, random_slope: str | None = None
+) -> dict[str, str]:
     """Return models.*; every text is empty in a study without models.
 
     `alone` and `several` are empty or not: pages ask them whether the model is that of one person, or which compare
-    people.
+    people. `slope` tells of the effect that differs between people in the mixed model, where one was asked for.
     """
     names = (
         "sentence",
@@ -141,6 +144,7 @@ def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence
         "correction",
         "bootstrap",
         "bootstrapping",
+        "slope",
     )
     sample = training.sample
     if training.coefficients.empty:
@@ -161,7 +165,7 @@ def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence
     if "fixed_effects" in training.fits:
         within = training.fits["fixed_effects"]
         dropped += (
-            f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} of"
+            f" The comparison within people needs two weeks of a person: it uses {within.n_obs:,} person-weeks of"
             f" {within.n_subjects:,} people."
         )
     who = "one person" if alone else words.people(sample.n_subjects)
@@ -175,9 +179,22 @@ def models(training: Training, bootstrapped: pd.DataFrame, gate: str, confidence
         "correction": CORRECTIONS["n_of_1"] if alone else CORRECTION,
         "bootstrap": bootstrap.sentence(bootstrapped, training.coefficients, confidence),
         "bootstrapping": "" if alone else bootstrap.CORRECTION,
+        "slope": _slope(training, random_slope),
         "alone": "yes" if alone else "",
         "several": "" if alone else "yes",
     }
+
+
+def _slope(training: Training, random_slope: str | None) -> str:
+    fitted = training.fits.get("mixed_effects")
+    if fitted is None or not random_slope or random_slope not in training.sample.covariates:
+        return ""
+    label = words.term(random_slope).label.lower()
+    told = f"Here each person also has an effect of {label} of their own:"
+    told += f" `{modelling.formula('mixed_effects', training.sample, random_slope)}`."
+    if random_slope not in fitted.reported:
+        return told
+    return f"{told} The effect differs between people {mixed.differs(fitted, random_slope)}."
 
 
 def assumptions(settings: Settings) -> str:
@@ -205,7 +222,8 @@ def _effect(row: Any, confidence: float) -> str:
     term = words.term(row.term)
     value, low, high = (v * term.step for v in (row.estimate, row.conf_low, row.conf_high))
     if low <= 0 <= high:
-        fine = "+.2f" if max(-low, high) >= 0.02 else "+.3f"
+        # Neither end may be shown as the zero that lies between them.
+        fine = "+.2f" if min(-low, high) >= 0.005 else "+.3f"
         ends = f"{confidence:.0%} interval {words.interval(low, high, fine)} kg"
         return f"weeks with {term.step_text} were followed by no clear difference in weight change ({ends})"
     more = "more" if value < 0 else "less"
@@ -226,10 +244,17 @@ def _agreement(table: pd.DataFrame) -> str:
     split = [words.term(str(t)).label.lower() for t, v in by_term if len(v) > 1 and v.gt(0).nunique() > 1]
     if split:
         return f"The models disagree on the direction of {words.listed(split)}."
-    return (
-        f"The {words.spelled(table['model'].nunique())} models agree on the direction of"
-        f" {'every effect' if len(compared) > 1 else 'the effect'}."
-    )
+    open_ = [words.term(str(t)).label.lower() for t in compared if not _tell_a_direction(table[table["term"] == t])]
+    if len(open_) == len(compared):
+        return "No effect has a direction that every model is sure of."
+    told = f"The {words.spelled(table['model'].nunique())} models agree on the direction of"
+    if open_:
+        return f"{told} each effect; not each of them is sure of it for {words.listed(open_)}."
+    return f"{told} {'every effect' if len(compared) > 1 else 'the effect'}."
+
+
+def _tell_a_direction(rows: pd.DataFrame) -> bool:
+    return bool(((rows["conf_low"] > 0) | (rows["conf_high"] < 0)).all())
 
 
 def _described(values: BaseModel) -> list[str]:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from potato import nof1
 from potato.families import FAMILIES
 from potato.plans import Plan
 
@@ -71,7 +72,9 @@ def answerable(plan: Plan, min_subjects: int) -> list[str]:
     if nutrition and "fiber_g" not in fields and "fiber" not in plan.families:
         cannot.append("what fibre did to weight: no column of fibre was recognised")
     if len(people) == 1:
-        cannot.append("how people differ, and what food does: the models compare people, and there is one")
+        cannot.append("how people differ, and what food does to others than the one person")
+        if nutrition and "energy_kcal" in fields:
+            cannot.append(f"what food does where the diary has fewer than {nof1.MIN_WEEKS} weeks with food and weights")
     elif nutrition and len(people) < min_subjects:
         cannot.append(f"what food does on average: the models need {min_subjects} people, and there are {len(people)}")
     if plan.when == "day":

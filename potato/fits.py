@@ -28,6 +28,7 @@ class Fit:
     residuals, fitted : (n_obs,) in the outcome's unit, in the order of the sample's rows. Those of mixed_effects
         leave people's own levels and slopes in the residuals.
     details : what else the model estimated, such as the variance of the random intercept.
+    effective : the number of equal people who would tell as much of each reported term (`leverage`).
     """
 
     model: str
@@ -41,6 +42,7 @@ class Fit:
     residuals: Array
     fitted: Array
     details: dict[str, float] = field(default_factory=dict)
+    effective: dict[str, float] = field(default_factory=dict)
 
     @property
     def reference(self) -> Any:
@@ -57,7 +59,9 @@ class Fit:
         """Return the reported terms, or all, in the columns of data/gold/models/coefficients.parquet."""
         reference, width = self.reference, self.width(confidence)
         rows = []
-        for term in self.terms if all_terms else self.reported:
+        # Within people the intercept is zero by construction, and no estimate.
+        whole = [term for term in self.terms if (self.model, term) != ("fixed_effects", INTERCEPT)]
+        for term in whole if all_terms else self.reported:
             i = self.terms.index(term)
             estimate, error = float(self.params[i]), float(math.sqrt(max(self.covariance[i, i], 0.0)))
             statistic = estimate / error if error else math.nan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from potato import attrition, categories, gate_tables, influence, regressions, validation, weeks
+from potato import attrition, categories, gate_tables, influence, predictions, regressions, validation, weeks
 from potato.attrition import Attrition
 from potato.design import Finding
 from potato.models import Training
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the checks found; each frame in the columns of its dataset."""
+    """What the checks found; each frame in the columns of its dataset, and `held_out` of `predictions`."""
 
     findings: list[Finding]
     influence: pd.DataFrame
     categories: pd.DataFrame
     weeks: pd.DataFrame
     attrition: Attrition
+    held_out: pd.DataFrame
     confidence: float
 
     @property
@@ -74,6 +75,7 @@ def examine(
     weeks_planned: int | None,
     truth: Mapping[str, float],
     random_slope: str | None = None,
+    min_subjects: int = 5,
 ) -> Gate:
     """Put a training and the people behind it through every check.
 
@@ -84,19 +86,23 @@ def examine(
     weeks_planned : how many weeks the study's description says that it was planned for.
     truth : the effects that a simulated study was made with, by term.
     random_slope : the covariate whose effect differs from person to person in the mixed model.
+    min_subjects : with fewer people no kind of food has an estimate.
     """
     found = regressions.of(training, random_slope)
     moved = influence.table(found)
-    foods = categories.table(training, confidence)
+    foods = categories.table(training, confidence, min_subjects)
     counted = weeks.table(
         training, frames["weekly_features"], frames["subject_trajectories"], frames["modeling_dataset"]
     )
     left = attrition.analyse(grouped, training, confidence, weeks_planned)
+    held = predictions.held_out(training)
     others = [
         *influence.findings(moved, found.values()),
+        *predictions.findings(held),
         *categories.findings(foods),
+        *categories.too_few(training, min_subjects),
         *weeks.findings(counted, training),
         *attrition.findings(left, alone=grouped["subject_id"].nunique() == 1),
     ]
     findings = validation.gate(training, truth=truth, found=found, others=others)
-    return Gate(findings, moved, foods, counted, left, confidence)
+    return Gate(findings, moved, foods, counted, left, held, confidence)

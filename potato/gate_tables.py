@@ -45,10 +45,13 @@ CHECKS = {
     "random_slope": ("Residuals", "Effects differ"),
     "random_correlation": ("Residuals", "Levels and effects told apart"),
     "rests_on_one": ("Single people", "More than one person"),
+    "rests_on_few": ("Single people", "More than a few people"),
+    "effective_people": ("Single people", "Many people"),
     "single_people": ("Single people", "Without each person"),
     "direction": ("Between models", "Same direction"),
     "distance": ("Between models", "Intervals agree"),
     "weeks_and_people": ("Between models", "Weeks against people"),
+    "left_out": ("Between models", "Foretells people left out"),
     "kinds_of_food": ("Many questions", "Kinds of food"),
     "who_left": ("Who left", "How many left"),
     "left_and_change": ("Who left", "Change without them"),
@@ -161,6 +164,7 @@ def attrition(table: pd.DataFrame, confidence: float) -> list[Table]:
             Column("estimate", "Estimate", "+.3f", "kg per week"),
             Column("conf_low", "From", "+.3f"),
             Column("conf_high", "To", "+.3f"),
+            Column("assumption", "Right for everybody if"),
         )
         caption = (
             "Effects of the pooled model on next week's weight change over all weeks, and over those of completers. The"

@@ -133,6 +133,7 @@ class ModelingPipeline:
                 weeks_planned=self.settings.study.weeks,
                 truth=self.truth,
                 random_slope=self.options.random_slope,
+                min_subjects=self.options.min_subjects,
             )
             self.findings = self.gate.findings
             told |= counted(validation.verdicts(self.findings))
@@ -182,16 +183,15 @@ class ModelingPipeline:
             )
 
     def _model_figures(self) -> None:
-        from potato import model_figures, predictions
+        from potato import model_figures
 
         options, training = self.options, self.training
         if not len(training.coefficients):
             return
         self._add(model_figures.forest(training.coefficients, options.confidence, self.truth))
         self._add(model_figures.partial_residuals(training, diet_narrative.primary(training), options.confidence))
-        held_out = predictions.held_out(training)
-        if len(held_out):
-            self._add(model_figures.calibration(held_out))
+        if len(self.gate.held_out):
+            self._add(model_figures.calibration(self.gate.held_out))
 
     def _tables(self) -> None:
         confidence, by_week, alone = self.options.confidence, self.by_week, len(self.people) == 1
@@ -237,7 +237,7 @@ class ModelingPipeline:
             },
             "intake": diet_narrative.intake(self.weekly) | diet_narrative.dose(self.training.sample),
             "models": diet_narrative.models(
-                self.training, self.bootstrap, validation.summary(self.findings), confidence
+                self.training, self.bootstrap, validation.summary(self.findings), confidence, self.options.random_slope
             ),
             "attrition": attrition_narrative.texts(self.gate.attrition),
             "quality": narrative.quality(self.files),

@@ -26,8 +26,10 @@ from potato.results import INFLUENCE
 
 MOST_MOVED = 1.0
 _LEAST_PEOPLE = 3
+_ILL = 1e-6  # what of a person's rows the others leave open; below it the closed form loses its digits
 _ZERO = 1e-9
 _OPEN = 1e-6
+_NOTHING = 1e-12  # of a column's size; what others have of it below that is rounding
 
 
 def table(found: Mapping[str, Regression]) -> pd.DataFrame:
@@ -98,16 +100,30 @@ def shifts(x: Array, y: Array, params: Array, subjects: NDArray[np.int64]) -> Ar
         gram = own @ turned if in_rows else turned @ own
         known = left[rows][:, :, None] if in_rows else turned @ left[rows][:, :, None]
         values, vectors = np.linalg.eigh(np.eye(gram.shape[1]) - gram)
-        gone = values < _ZERO
-        inverse = np.where(gone, 0.0, 1 / np.where(gone, 1.0, values))
+        ill = values < _ILL
+        inverse = np.where(ill, 0.0, 1 / np.where(ill, 1.0, values))
         solved = vectors @ (inverse[:, :, None] * (vectors.transpose(0, 2, 1) @ known))
         moved[who] = (turned @ solved if in_rows else solved)[:, :, 0] @ back.T
-        # A null vector is a direction of the coefficients that the others' rows leave open.
-        for place in np.flatnonzero(gone.any(axis=1)):
-            null = vectors[place][:, gone[place]]
-            open_ = back @ (turned[place] @ null if in_rows else null)
-            moved[who[place], (np.abs(open_) * scale[:, None]).max(axis=1) > _OPEN] = np.nan
+        for place in who[ill.any(axis=1)]:
+            others = subjects != place
+            moved[place] = params - _refitted(x[others], y[others], scale)
     return moved
+
+
+def _refitted(x: Array, y: Array, scale: Array) -> Array:
+    """Return the least squares (k,) of some of the rows, NaN where they do not determine a coefficient.
+
+    `scale` is the size of each column over all rows.
+    """
+    size = np.linalg.norm(x, axis=0)
+    empty = size <= _NOTHING * scale
+    unit = np.where(empty, 0.0, x) / np.where(empty, 1.0, size)
+    left, values, right = np.linalg.svd(unit, full_matrices=False)
+    told = values > _ZERO * values[0]
+    params = right[told].T @ ((left[:, told].T @ y) / values[told]) / np.where(empty, 1.0, size)
+    # A null vector is a direction of the coefficients that the rows leave open.
+    open_ = 1 - (right[told] ** 2).sum(axis=0) > _OPEN**2
+    return np.where(empty | open_, np.nan, params)
 
 
 def findings(moved: pd.DataFrame, found: Iterable[Regression]) -> list[Finding]:

@@ -8,6 +8,7 @@ start, and is the estimate where the optimum lies on a bound.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ CORRECTION = (
     " estimated variances, without a small-sample correction, and its intervals use the normal distribution."
 )
 _TIGHT = 1e-9
+_MIDDLE = 1.96  # standard deviations to each side that hold 95% of a normal distribution
 _PERFECT = 1e-12  # of the outcome's variance; below it, what is left unexplained is rounding
 _LEAST_SHARE = 1e-4  # of the variance; below it people do not differ beyond noise
 _MOST_CORRELATION = 0.9999
@@ -33,8 +35,8 @@ _STILL = 1e-7  # of the criterion; a step to a neighbouring point that gains les
 def mixed_effects(sample: Sample, random_slope: str | None = None) -> tuple[Fit, list[Finding]]:
     """Fit a random intercept for each person, and a random slope of one covariate, correlated with it.
 
-    Covariates and outcome are centred and scaled inside, and everything is put back on the original scale; the
-    likelihood is the same.
+    Covariates are centred and scaled inside, the outcome is scaled, and everything is put back on the original
+    scale; the likelihood is the same.
 
     Parameters
     ----------
@@ -61,7 +63,21 @@ def mixed_effects(sample: Sample, random_slope: str | None = None) -> tuple[Fit,
     theta = problem.minimise()
     estimate = problem.by_statsmodels(theta) or problem.at(theta)
     findings += _boundaries(estimate, slope)
-    return _fit(made, problem, estimate, slope), findings
+    fitted = _fit(made, problem, estimate, slope)
+    if slope and not any(found.check == "random_slope" for found in findings):
+        spread = math.sqrt(fitted.details["slope_variance"])
+        text = f"The effect of {words.term(slope).label.lower()} differs between people {differs(fitted, slope)}."
+        findings.append(Finding("random_slope", "mixed_effects", "pass", text, spread))
+    return fitted, findings
+
+
+def differs(fitted: Fit, slope: str) -> str:
+    """Return by how much an effect differs between people: a standard deviation, and where 95% of effects lie."""
+    term = words.term(slope)
+    spread = math.sqrt(fitted.details["slope_variance"]) * term.step
+    middle = float(fitted.params[fitted.terms.index(slope)]) * term.step
+    ends = words.interval(middle - _MIDDLE * spread, middle + _MIDDLE * spread, "+.3f")
+    return f"by a standard deviation of {words.kg(spread, '.3f')} {term.step_short} (in 95% of people it is {ends} kg)"
 
 
 @dataclass(frozen=True)

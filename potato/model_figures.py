@@ -39,6 +39,8 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         if len(known)
         else []
     )
+    # One model needs no name on its line, and a long one would push titles over the edge.
+    names = {} if len(order) > 1 else {"axis_text_y": p9.element_blank()}
     plot = (
         p9.ggplot(data, p9.aes("estimate", "shown"))
         + p9.geom_vline(xintercept=0, color=SOFT, size=0.5)
@@ -49,7 +51,7 @@ def forest(coefficients: pd.DataFrame, confidence: float, truth: Mapping[str, fl
         + p9.scale_shape_manual(values=dict(zip(order, _MARKS, strict=False)))
         + p9.scale_x_continuous(labels=signed, breaks=_few_breaks, minor_breaks=[], expand=(0.08, 0))
         + p9.labs(x="← more loss      next week's weight change, kg      less loss →", y="")
-        + look(legend_position="none", panel_spacing_y=0.03, panel_grid_major_y=p9.element_blank())
+        + look(legend_position="none", panel_spacing_y=0.03, panel_grid_major_y=p9.element_blank(), **names)
     )
     told = "; ".join(
         f"{words.term(r.term).label}, {r.shown}: {words.number(r.estimate, '+.3f')}"
@@ -78,19 +80,21 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
     """Draw each covariate's own part in a model: its line, and what single person-weeks add to it.
 
     A dot is the residual plus the covariate's part (component plus residual; Wood 1973), so that the other
-    covariates are held at their means. Of `fixed_effects` the covariate is taken around the person's own mean.
+    covariates are held at their means. Of `fixed_effects` the covariate is what it is off the person's own mean.
     """
     fit, outcome = training.fits[model], training.sample.outcome
     sample = training.sample.within() if model == "fixed_effects" else training.sample
     level = float(sample.frame[outcome].mean())
     terms = [words.term(name) for name in fit.reported]
     columns = min(len(terms), 3)
-    panel = {t.name: folded(t.axis, 48 // columns) for t in terms}
+    off = ", off the person's mean" if model == "fixed_effects" else ""
+    deviations = {"labels": signed} if off else {}
+    panel = {t.name: folded(f"{t.axis}{off}", 48 // columns) for t in terms}
     dots, bins, lines_ = [], [], []
     for term in terms:
         x = sample.frame[term.name].to_numpy(float)
         if model == "fixed_effects":
-            x = x - sample.frame.groupby("subject_id")[term.name].transform("mean").to_numpy(float) + x.mean()
+            x = x - sample.frame.groupby("subject_id")[term.name].transform("mean").to_numpy(float)
         at = fit.terms.index(term.name)
         part = level + fit.params[at] * (x - x.mean())
         frame = pd.DataFrame({"panel": panel[term.name], "x": x, "y": part + fit.residuals})
@@ -111,14 +115,14 @@ def partial_residuals(training: Training, model: str, confidence: float) -> Figu
         + p9.geom_line(p9.aes("x", "y"), line, inherit_aes=False, color=INK, size=0.9)
         + p9.geom_point(p9.aes("x", "y"), means, inherit_aes=False, shape="D", size=2.6, color=INK)
         + p9.facet_wrap("panel", scales="free_x", ncol=columns)
-        + p9.scale_x_continuous(breaks=_ends, minor_breaks=[])
+        + p9.scale_x_continuous(breaks=_ends, minor_breaks=[], **deviations)
         + p9.scale_y_continuous(labels=signed, minor_breaks=[])
         + p9.labs(x="", y="Weight change into the next week, kg")
         + look(panel_spacing_x=0.03)
     )
     around = ", each person's weeks around their own mean" if model == "fixed_effects" else ""
     told = "; ".join(
-        f"{t.axis}: from {words.kg(ends['y'].iloc[0], '+.2f')} at {_amount(ends['x'].iloc[0])}"
+        f"{t.axis}{off}: from {words.kg(ends['y'].iloc[0], '+.2f')} at {_amount(ends['x'].iloc[0])}"
         f" to {words.kg(ends['y'].iloc[-1], '+.2f')} at {_amount(ends['x'].iloc[-1])}"
         for t, ends in zip(terms, lines_, strict=True)
     )
@@ -179,7 +183,7 @@ def calibration(held_out: pd.DataFrame) -> Figure:
         f" {words.kg(part['predicted'].iloc[-1], '+.2f')} was"
         for name, part in data.groupby("model", sort=False, observed=True)
     )
-    steep = words.listed([f"{slopes[name]:.2f} ({name})" for name in order])
+    steep = words.listed([f"{words.number(slopes[name], '.2f')} ({name})" for name in order])
     return Figure(
         "calibration",
         "models",
@@ -198,8 +202,10 @@ def calibration(held_out: pd.DataFrame) -> Figure:
 def _ends(limits: tuple[float, float]) -> list[float]:
     """Return two or three round numbers that span the limits."""
     low, high = limits
-    step = next(s for s in (*_STEPS, high - low) if (high - low) / s <= 3.2)
-    return [float(b) for b in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+    spanned = [(step, np.arange(np.ceil(low / step), np.floor(high / step) + 1)) for step in _STEPS if high > low]
+    found = [multiples * step for step, multiples in spanned if len(multiples) >= 2]
+    breaks = found[-1] if found else np.array([low, high])
+    return [float(b) for b in (breaks if len(breaks) < 4 else breaks[[0, -1]])]
 
 
 def _few_breaks(limits: tuple[float, float]) -> list[float]:

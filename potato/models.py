@@ -11,14 +11,14 @@ covariate, on the covariate's own scale.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from potato import design, mixed, nof1, results, spans, words
+from potato import design, leverage, mixed, nof1, regressions, results, spans, words
 from potato.design import Design, Finding, Sample
 from potato.errors import PotatoError, nearest
 from potato.fits import Fit
@@ -44,7 +44,6 @@ CORRECTIONS = {
 _COLUMNS = results.COEFFICIENTS.names
 _FLAT = 1e-9  # kg per week; below it, differences are rounding
 _PERFECT = 1e-20  # share of the outcome's variance; below it, what is left unexplained is rounding
-_MOST_OF_ONE = 0.8  # of a covariate's variance beside the other columns
 
 
 @dataclass(frozen=True)
@@ -123,9 +122,14 @@ def fit(
                 nearest=nearest(name, map(str, frame.columns)),
             )
     sample = design.sample(frame, outcome, covariates, controls, numeric_controls, subject=subject, time=time)
-    if random_slope and model == "mixed_effects":
-        return mixed.mixed_effects(sample, random_slope)[0]
-    return known[model](nof1.sample(sample) if model == "n_of_1" else sample)[0]
+    if model == "n_of_1":
+        return nof1.n_of_1(nof1.sample(sample))[0]
+    fitted = (
+        mixed.mixed_effects(sample, random_slope)[0]
+        if random_slope and model == "mixed_effects"
+        else MODELS[model](sample)[0]
+    )
+    return leverage.judged(regressions.beside(fitted, sample, random_slope), min_subjects=0)[0]
 
 
 def formula(model: str, sample: Sample, random_slope: str | None = None) -> str:
@@ -190,8 +194,8 @@ def train(
         findings += notes
         if name == "mixed_effects":
             findings.append(Finding("converged", name, "pass", "The mixed model's estimation came to rest."))
-        if name == "fixed_effects":
-            fitted, few = _varies_in_enough(fitted, rows, min_subjects)
+        if name != "n_of_1":
+            fitted, few = leverage.judged(regressions.beside(fitted, sample, random_slope), min_subjects)
             findings += few
         if fitted.reported:
             fits[name] = fitted
@@ -241,19 +245,6 @@ def _refusal(name: str, sample: Sample, min_subjects: int) -> Finding | None:
     return None
 
 
-def _varies_in_enough(fitted: Fit, within: Sample, min_subjects: int) -> tuple[Fit, list[Finding]]:
-    """Leave out what varies within too few people: an error clustered over them would be far too small."""
-    people = {name: int(within.frame.groupby("subject_id")[name].nunique().gt(1).sum()) for name in fitted.reported}
-    findings = []
-    for name in (name for name, n in people.items() if n < min_subjects):
-        n = people[name]
-        text = f"{words.term(name).label} varies within {words.people(n)} only: with fewer than {min_subjects} its"
-        text += " estimate within people is left out."
-        findings.append(Finding("varies_within_few", fitted.model, "caution", text, float(n), float(min_subjects)))
-    reported = tuple(name for name in fitted.reported if people[name] >= min_subjects)
-    return replace(fitted, reported=reported), findings
-
-
 def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
     from statsmodels.regression.linear_model import OLS
 
@@ -264,19 +255,10 @@ def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
     if ordinary.ssr <= _PERFECT * float(made.y @ made.y):
         raise ArithmeticError("the covariates and controls explain the outcome to the last digit")
     result: Any = ordinary.get_robustcov_results("cluster", use_t=True, **keywords)
-    findings, told = list(made.findings), []
-    for name in made.estimable:
-        share = _largest_share(made, name)
-        if share > _MOST_OF_ONE:
-            text = f"{share:.0%} of what the data tell about {words.term(name).label.lower()} comes from one person:"
-            text += " an error clustered by person would be far too small, and the estimate is left out."
-            findings.append(Finding("rests_on_one", model, "caution", text, share, _MOST_OF_ONE))
-        else:
-            told.append(name)
     fitted = Fit(
         model,
         made.names,
-        tuple(told),
+        made.estimable,
         np.asarray(result.params) / size,
         np.asarray(result.cov_params()) / np.outer(size, size),
         float(made.n_subjects - 1),
@@ -286,13 +268,4 @@ def _clustered(model: str, made: Design) -> tuple[Fit, list[Finding]]:
         np.asarray(result.fittedvalues),
         {"r_squared": float(ordinary.rsquared)},
     )
-    return fitted, findings
-
-
-def _largest_share(made: Design, name: str) -> float:
-    """Return the largest share of one person in what the other columns leave of a column's variance."""
-    at = made.names.index(name)
-    basis, _ = np.linalg.qr(np.delete(made.x, at, axis=1))
-    left = made.x[:, at] - basis @ (basis.T @ made.x[:, at])
-    own = np.bincount(made.subjects, left**2)
-    return float(own.max() / own.sum())
+    return fitted, list(made.findings)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potato import design
-from potato.design import Array, Design
+from potato import design, words
+from potato.design import Array, Design, Finding, Verdict
 from potato.models import Fit, Training
 
 FOLDS = 5
+LEAST_STEEP = 0.5
 _COLUMNS = ("model", "subject_id", "predicted", "observed")
 
 
@@ -45,6 +46,29 @@ def slope(rows: pd.DataFrame) -> float:
     centred = x - x.mean()
     spread = float(centred @ centred)
     return float(centred @ y) / spread if spread > 0 else float("nan")
+
+
+def findings(held: pd.DataFrame) -> list[Finding]:
+    """Return for each model whether its predictions of people left out are worth anything.
+
+    With a calibration slope below one half the squared errors of the predictions are larger than those of the mean.
+    """
+    made = []
+    for model, rows in held.groupby("model", sort=False):
+        steep, name = slope(rows), f"“{words.MODELS[str(model)]}”"
+        if not np.isfinite(steep):
+            continue
+        shown = words.kg(steep, ".2f")
+        text = f"Where {name} predicts 1 kg more for people left out of the fit, what happened moved by {shown}"
+        verdict: Verdict = "caution"
+        if steep <= 0:
+            text += ": it predicts nothing of people whom it has not seen, or the contrary."
+        elif steep < LEAST_STEEP:
+            text += ": their mean would have predicted them better."
+        else:
+            text, verdict = f"{text}: its predictions carry over to them.", "pass"
+        made.append(Finding("left_out", str(model), verdict, text, steep, LEAST_STEEP))
+    return made
 
 
 def tenths(rows: pd.DataFrame, groups: int = 10) -> pd.DataFrame:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from potato import design
-from potato.design import Array, Design
+from potato.design import Array, Design, Sample
 from potato.fits import Fit
-from potato.models import Training
+
+if TYPE_CHECKING:
+    from potato.models import Training
 
 MODELS = ("ols_cluster", "fixed_effects", "mixed_effects", "n_of_1")
 
@@ -57,23 +60,24 @@ def of(training: Training, random_slope: str | None = None) -> dict[str, Regress
 
     `random_slope` is the covariate whose effect differs from person to person in the mixed model.
     """
-    made = {}
-    for name in MODELS:
-        fit = training.fits.get(name)
-        if fit is None:
-            continue
-        sample = training.sample.within() if name == "fixed_effects" else training.sample
-        built = (design.demeaned if name == "fixed_effects" else design.pooled)(sample, name)
-        effects = None
-        if name == "mixed_effects":
-            columns = [np.ones(sample.n_obs)]
-            if not has_levels_alone(fit):
-                columns.append(sample.frame[random_slope].to_numpy(float))
-            effects = np.column_stack(columns)
-        left = np.asarray(built.y - built.x @ fit.params, float)
-        bare = Regression(fit, built, sample.frame[["subject_id", "study_week"]], effects, left)
-        made[name] = replace(bare, residuals=_about_the_person(bare))
-    return made
+    found = {name: training.fits[name] for name in MODELS if name in training.fits}
+    return {name: beside(fit, training.sample, random_slope) for name, fit in found.items()}
+
+
+def beside(fit: Fit, everything: Sample, random_slope: str | None = None) -> Regression:
+    """Return a fit to a sample with its rows."""
+    within = fit.model == "fixed_effects"
+    sample = everything.within() if within else everything
+    built = (design.demeaned if within else design.pooled)(sample, fit.model)
+    effects = None
+    if fit.model == "mixed_effects":
+        columns = [np.ones(sample.n_obs)]
+        if not has_levels_alone(fit):
+            columns.append(sample.frame[random_slope].to_numpy(float))
+        effects = np.column_stack(columns)
+    left = np.asarray(built.y - built.x @ fit.params, float)
+    bare = Regression(fit, built, sample.frame[["subject_id", "study_week"]], effects, left)
+    return replace(bare, residuals=_about_the_person(bare))
 
 
 def has_levels_alone(fit: Fit) -> bool:

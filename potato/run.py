@@ -271,7 +271,8 @@ def _git(root: Path) -> dict[str, Any]:
             return None
         return answer.stdout.strip()
 
-    changes = ask("status", "--porcelain")
+    # What git does not know made nothing that it names, and a run rewrites DVC's lock by itself.
+    changes = ask("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
     url = ask("config", "--get", "remote.origin.url")
     return {
         "git_commit": ask("rev-parse", "--verify", "HEAD"),

@@ -93,6 +93,11 @@ def _not_of_intake(people: pd.DataFrame, weekly: pd.DataFrame, training: Trainin
     silent = sorted(set(people["subject_id"]) - set(logged["subject_id"]))
     if silent:
         told.append(f"What {_names(silent)} ate: no diary is there.")
+    if len(training.coefficients) and "fixed_effects" not in training.fits and logged["entries_potato"].notna().any():
+        why = "there is one person" if training.sample.n_subjects == 1 else "that model could not be fitted"
+        told.append(
+            f"Which kinds of food go along with weight: they are compared in the model within people, and {why}."
+        )
     if training.coefficients.empty:
         told.append("Whether food goes along with weight: no model could be fitted.")
     else:

@@ -79,12 +79,18 @@ def mundlak(regression: Regression, within: Regression | None) -> Finding | None
         return None
     statistic = float(effect @ np.linalg.solve(rows, effect)) / n
     p = float(stats.f.sf(statistic, n, people - 1))
-    moved, term = _moved(regression, within)
+    apart = _moved(regression, within)
+    moved, term = apart or (0.0, "")
     name = f"“{words.MODELS[fit.model]}”"
     shown = words.p_text(p)
-    verdict: Verdict = "caution" if p < CLEAR and moved > _MOVED else "pass"
+    verdict: Verdict = "caution" if p < CLEAR and (apart is None or moved > _MOVED) else "pass"
     if p >= CLEAR:
         text = f"Comparing people tells the same as comparing a person's weeks ({shown}): {name} may use both."
+    elif apart is None:
+        text = (
+            f"Comparing people tells something else than comparing a person's weeks ({shown}), and no estimate within"
+            f" people stands beside {name}, which mixes the two."
+        )
     elif verdict == "pass":
         text = (
             f"Comparing people tells something else than comparing a person's weeks ({shown}), but that moves {name}"
@@ -98,17 +104,20 @@ def mundlak(regression: Regression, within: Regression | None) -> Finding | None
     return Finding("weeks_and_people", fit.model, verdict, text, p, CLEAR)
 
 
-def _moved(regression: Regression, within: Regression | None) -> tuple[float, str]:
-    """Return the largest distance from the model within people in its standard errors, and the covariate."""
+def _moved(regression: Regression, within: Regression | None) -> tuple[float, str] | None:
+    """Return the largest distance from the model within people in its standard errors, and the covariate.
+
+    None where there is no estimate within people to compare with.
+    """
     if within is None:
-        return float("inf"), "its covariates"
+        return None
     moved = {}
     for term in set(regression.fit.reported) & set(within.fit.reported):
         here, there = (r.fit.params[r.fit.terms.index(term)] for r in (regression, within))
         place = within.fit.terms.index(term)
         moved[term] = float(abs(here - there) / np.sqrt(within.fit.covariance[place, place]))
     if not moved:
-        return float("inf"), "its covariates"
+        return None
     worst = max(sorted(moved), key=lambda term: moved[term])
     return moved[worst], words.term(worst).label.lower()
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from potato import diagnostics, manifest, regressions, stability, words
-from potato.design import Finding, Sample, Verdict
+from potato import diagnostics, leverage, manifest, regressions, stability, words
+from potato.design import Array, Finding, Sample, Verdict
 from potato.models import Fit, Training
 from potato.regressions import Regression
 from potato.results import DIAGNOSTICS
@@ -21,6 +21,7 @@ from potato.results import DIAGNOSTICS
 COLUMNS = tuple(DIAGNOSTICS.names)
 MIN_CLUSTERS = 30
 MAX_INFLATION = 10.0
+_NO_OWN_EFFECT = 1e8  # inflation from which on an effect is the data's rounding
 _NUMBERS = ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
 _ORDER = {"fail": 0, "caution": 1, "pass": 2}
 
@@ -49,11 +50,8 @@ def gate(
     for name, rows in table.groupby("model", sort=False):
         findings += [_finite(str(name), rows), _intervals(str(name), rows)]
         findings += [_counts(str(name), rows, training.sample)]
-    findings += [
-        _clusters(regression.fit)
-        for regression in found.values()
-        if regression.fit.df is not None and regression.fit.n_subjects > 1
-    ]
+    findings += [_clusters(regression.fit) for regression in found.values() if regression.fit.n_subjects > 1]
+    findings += [finding for regression in found.values() for finding in leverage.findings(regression.fit)]
     findings += diagnostics.residuals(found.values())
     if found:
         findings += _inflation(training.sample)
@@ -137,6 +135,17 @@ def _counts(model: str, rows: pd.DataFrame, sample: Sample) -> Finding:
 
 def _clusters(fit: Fit) -> Finding:
     few = fit.n_subjects < MIN_CLUSTERS
+    if fit.model == "mixed_effects":
+        # Its intervals are right in large samples only, and no bootstrap stands beside them.
+        text = f"{_name(fit.model)} rests on {words.people(fit.n_subjects)}"
+        text += (
+            f"; its intervals assume many, and below {MIN_CLUSTERS} tend to be too narrow. The bootstrap is of the"
+            " clustered models."
+            if few
+            else ", enough for intervals that assume many."
+        )
+        verdict: Verdict = "caution" if few else "pass"
+        return Finding("people", fit.model, verdict, text, float(fit.n_subjects), float(MIN_CLUSTERS))
     text = (
         f"{_name(fit.model)} rests on {fit.n_subjects} people; below {MIN_CLUSTERS} its intervals tend to be"
         " too narrow."
@@ -150,19 +159,28 @@ def _inflation(sample: Sample) -> list[Finding]:
     """Variance inflation: how much the covariates' moving together widens intervals (Belsley 1980)."""
     if len(sample.covariates) < 2:
         return []
-    correlation = np.corrcoef(sample.frame[list(sample.covariates)].to_numpy(float), rowvar=False)
-    if np.linalg.matrix_rank(correlation, tol=1e-8) < len(correlation):
-        return []
-    factors = np.diag(np.linalg.inv(correlation))
-    worst, name = float(factors.max()), sample.covariates[int(factors.argmax())]
+    values = sample.frame[list(sample.covariates)].to_numpy(float)
+    unit = (values - values.mean(axis=0)) / values.std(axis=0)
+    factors = np.array([_inflated(unit, place) for place in range(unit.shape[1])])
+    worst, label = float(factors.max()), words.term(sample.covariates[int(factors.argmax())]).label
+    if worst > _NO_OWN_EFFECT:
+        text = f"{label} moves as other covariates do to within rounding: it has no effect of its own that can be told."
+        return [Finding("variance_inflation", "all", "caution", text, None, MAX_INFLATION)]
     text = (
-        f"{name} moves so closely with the other covariates that its own effect is hard to tell (inflation"
+        f"{label} moves so closely with the other covariates that its own effect is hard to tell (inflation"
         f" {worst:.1f})."
         if worst > MAX_INFLATION
         else f"The covariates can be told apart: the largest variance inflation is {worst:.1f}."
     )
     verdict: Verdict = "caution" if worst > MAX_INFLATION else "pass"
     return [Finding("variance_inflation", "all", verdict, text, worst, MAX_INFLATION)]
+
+
+def _inflated(unit: Array, place: int) -> float:
+    """Return one over the share of a column's variance that the other columns leave."""
+    others = np.delete(unit, place, axis=1)
+    left = unit[:, place] - others @ np.linalg.lstsq(others, unit[:, place], rcond=None)[0]
+    return float(len(left) / max(float(left @ left), 1e-30))
 
 
 def _against_truth(table: pd.DataFrame, truth: Mapping[str, float]) -> list[Finding]:

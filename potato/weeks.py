@@ -88,7 +88,8 @@ def findings(counted: pd.DataFrame, training: Training) -> list[Finding]:
         lost = weeks.drop([USED, "last"])
         lost = lost[lost > 0].sort_values(ascending=False, kind="stable")
         text = (
-            f"Of {total:,} person-weeks, {weeks['last']:,} have no next week; the model uses {used:,} of the other"
+            f"Of {total:,} person-weeks, {weeks['last']:,} {'has' if weeks['last'] == 1 else 'have'} no next week;"
+            f" the model uses {used:,} of the other"
             f" {usable:,} ({share:.0%})."
         )
         if len(lost):

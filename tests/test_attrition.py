@@ -235,6 +235,47 @@ def test_people_who_left_without_a_like_among_those_who_stayed_give_no_weights()
     )
 
 
+def stay_by(first_weight: np.ndarray, stays: np.ndarray) -> pd.DataFrame:
+    changes = np.random.default_rng(3).normal(-2, 1, len(stays))
+    named = pd.DataFrame({"subject_id": [f"s{i:03d}" for i in range(len(stays))], "group": EVERYONE})
+    return named.assign(
+        baseline_weight_kg=first_weight,
+        first_week_change_kg=changes / 4,
+        change_kg=changes,
+        n_weights=9,
+        last_week=np.where(stays, WEEKS, 2),
+        completed=stays,
+    )
+
+
+def test_where_one_person_would_stand_for_nearly_all_who_left_there_are_no_weights() -> None:
+    weight = np.random.default_rng(1).normal(90, 12, 80)
+    stays = weight > 90
+    stays[int(np.argmin(np.abs(weight - 78)))] = True
+    made = completion.weights(stay_by(weight, stays))
+    assert isinstance(made, str)
+    assert "equal ones would" in made
+
+
+def test_who_left_without_a_like_among_those_who_stayed_is_said() -> None:
+    random = np.random.default_rng(2)
+    weight = np.concatenate([random.normal(90, 5, 60), random.normal(90, 5, 20), random.normal(60, 5, 20)])
+    made = completion.weights(stay_by(weight, np.arange(100) < 60))
+    assert isinstance(made, str)
+    assert "who left had nobody like them among those who stayed" in made
+
+
+def test_what_is_not_known_of_everybody_takes_no_part_in_the_weights() -> None:
+    random = np.random.default_rng(4)
+    people = stay_by(random.normal(90, 12, 100), random.random(100) < 0.6)
+    people.loc[3, "first_week_change_kg"] = np.nan
+    made = completion.weights(people)
+    assert isinstance(made, Weights)
+    assert made.predictors == ("baseline_weight_kg",)
+    assert np.isfinite(made.values).all()
+    assert completion.balance(people, None)["everybody"].notna().all()
+
+
 def test_groups_named_after_how_people_ended_do_not_explain_who_stayed() -> None:
     frame, _ = trial(400, 14)
     last = frame.groupby("subject_id")["study_week"].transform("max")

@@ -135,7 +135,7 @@ def test_the_table_has_both_clustered_models_of_a_study_of_few_people_and_no_row
     merged = table.merge(few.coefficients, on=["model", "term"], suffixes=("", "_model"))
     assert merged["estimate"].between(merged["conf_low"], merged["conf_high"]).all()
     assert bootstrap.sentence(table, few.coefficients, 0.95).startswith("With 14 people")
-    assert bootstrap.table(train(30), 0.95, seed=1).empty
+    assert bootstrap.table(train(70), 0.95, seed=1).empty
 
 
 def test_bootstrap_intervals_hold_the_truth_where_clustered_ones_are_too_narrow() -> None:

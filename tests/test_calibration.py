@@ -208,7 +208,7 @@ def end(process: subprocess.Popen[bytes], how: int) -> None:
     process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_is_ended_goes_on_where_it_was_and_gives_what_a_whole_run_gives(tmp_path: Path, how: int) -> None:
     ask = ("--scenario", "model", "--trials", "20")
     ended = run(tmp_path, *ask)
@@ -236,6 +236,29 @@ def test_a_run_that_is_ended_goes_on_where_it_was_and_gives_what_a_whole_run_giv
 def test_two_calibrations_do_not_write_into_one_file(tmp_path: Path) -> None:
     with calibration.Results(tmp_path), pytest.raises(SystemExit, match="another calibration is running"):
         calibration.Results(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--trials", "--workers"])
+def test_a_number_that_makes_no_sense_is_told_without_a_traceback(tmp_path: Path, option: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.calibration", "--results", str(tmp_path), option, "0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2
+    assert "0 is too few: give 1 or more" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_line_that_is_no_trial_and_a_place_that_is_no_folder_are_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text('{"scenario": "model", "trial": 0, "estimates": []}\n{"scenario": "mo\n')
+    with pytest.raises(SystemExit, match=r"line 2 of .* delete that line"):
+        calibration.Results(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="--results"):
+        calibration.Results(tmp_path / "file" / "folder")
 
 
 def test_changed_settings_and_changed_code_start_anew(present: Settings, tmp_path: Path) -> None:

@@ -77,6 +77,29 @@ def test_a_food_that_nobody_ate_is_left_out(frame: pd.DataFrame) -> None:
     assert len(table) == len(food.CATEGORIES) - 1
 
 
+@pytest.mark.parametrize("eaters", [1, 4])
+def test_a_food_that_few_people_vary_in_is_named_and_left_out(eaters: int) -> None:
+    frame = silver_frames.modeling(people=40, weeks=6, seed=103)
+    few = frame["subject_id"] < f"s{eaters:03d}"
+    trained = train(frame.assign(entries_nuts=frame["entries_nuts"].where(few, 0)))
+    assert "nuts" not in set(categories.table(trained, 0.95)["category"])
+    (told,) = categories.too_few(trained)
+    assert (told.check, told.verdict) == ("varies_within_few", "caution")
+    assert told.sentence.startswith(f"Nuts varies within {'1 person' if eaters == 1 else '4 people'} only")
+
+
+def test_a_food_of_which_one_person_eats_nearly_all_is_left_out(frame: pd.DataFrame) -> None:
+    much = frame.assign(entries_nuts=frame["entries_nuts"] * np.where(frame["subject_id"] == "s003", 40, 1))
+    assert "nuts" not in set(categories.table(train(much), 0.95)["category"])
+    assert [told.check for told in categories.too_few(train(much))] == ["rests_on_one"]
+
+
+def test_kinds_of_food_that_always_stand_together_are_said_to_be_one_question(frame: pd.DataFrame) -> None:
+    table = categories.table(train(frame.assign(entries_rice=frame["entries_meat"])), 0.95)
+    (finding,) = categories.findings(table)
+    assert "Rice and meat stand in every diary together" in finding.sentence
+
+
 def test_diaries_that_name_no_food_give_an_empty_table_and_no_finding(frame: pd.DataFrame) -> None:
     silent = frame.assign(**{f"entries_{name}": np.nan for name in food.CATEGORIES})
     table = categories.table(train(silent), 0.95)

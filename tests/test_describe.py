@@ -344,7 +344,7 @@ def test_foods_without_nutrients_are_a_study_that_says_what_it_cannot_answer(
 def test_only_weights_of_one_person_say_so(describing: Describe) -> None:
     said = describing(WITHINGS).said
     assert "what food did to weight: there is no food diary" in said
-    assert "the models compare people, and there is one" in said
+    assert "what food does to others than the one person" in said
     assert "dvc exp run -S study=mine" in said
 
 

@@ -95,7 +95,7 @@ def test_a_sentence_on_related_weeks_says_what_scales_alone_would_do() -> None:
     frame = shocked(silver_frames.modeling(people=150, weeks=6, person_sd=0, null_share=0), 0.6)
     found = diagnostics.residuals(regressions.of(train(frame)).values())
     (told,) = [f.sentence for f in found if (f.check, f.model) == ("unrelated_weeks", "mixed_effects")]
-    assert "noise of the scales alone gives −0.5" in told
+    assert "noise of the scales brings it down to −0.5" in told
     assert "the estimate stays right" in told.lower()
 
 

@@ -257,6 +257,14 @@ def test_no_text_is_cut_and_none_covers_another(every: dict[str, Figure]) -> Non
         legible(figure)
 
 
+def test_estimates_of_one_person_are_drawn_without_anything_cut() -> None:
+    diary = silver_frames.modeling(people=1, weeks=60, groups=(None,), null_share=0)
+    options = {"covariates": list(TRUTH), "controls": ["study_week"]}
+    trained = models.train(diary, outcome="next_week_change_kg", **options)  # type: ignore[arg-type]
+    assert set(trained.fits) == {"n_of_1"}
+    legible(model_figures.forest(trained.coefficients, 0.95, {}))
+
+
 def numbers(text: str) -> list[tuple[float, float]]:
     """Return each number of a text with half a unit of its last digit; a share in percent is a share."""
     found = []

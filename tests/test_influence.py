@@ -120,18 +120,33 @@ def only_one_varies(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_an_effect_that_one_person_alone_tells_is_said_to_rest_on_that_person() -> None:
-    found = regressions.of(train(only_one_varies(silver_frames.modeling(people=20, null_share=0))))
+    # Before it is judged how many people tell what: the estimates of such an effect are left out.
+    sample = train(only_one_varies(silver_frames.modeling(people=20, null_share=0))).sample
+    fits = {name: fit(sample)[0] for name, fit in models.MODELS.items()}
+    found = {name: regressions.beside(fit, sample) for name, fit in fits.items()}
     table = influence.table(found)
     lost = table[table["estimate_without"].isna()]
     assert set(lost["subject_id"]) == {"s005"}
     assert set(lost["term"]) == {"potato_energy_share"}
-    # The model within people leaves such an effect out by itself.
     told = [f for f in influence.findings(table, found.values()) if f.model in set(lost["model"])]
     assert told
     for finding in told:
         assert finding.verdict == "caution"
         assert "it rests on one person" in finding.sentence
         assert "“s005”" in finding.sentence
+
+
+def test_one_enormous_value_leaves_what_is_said_of_the_other_covariates_to_a_refit() -> None:
+    frame = silver_frames.modeling(null_share=0)
+    frame.loc[0, "energy_kcal_per_day"] = 1e6
+    trained = train(frame)
+    moved = influence.table(regressions.of(trained))
+    for model in ("ols_cluster", "fixed_effects"):
+        ours = without(moved, model)
+        others = frame[frame["subject_id"] != "s000"]
+        refit = models.fit(model, others, outcome=OUTCOME, covariates=list(TRUTH), controls=["study_week", "group"])
+        for term in ("potato_energy_share", "fiber_g_per_1000_kcal"):
+            assert ours[term, "s000"] == pytest.approx(refit.params[refit.terms.index(term)], rel=1e-6), (model, term)
 
 
 def one_against_all(frame: pd.DataFrame, size: float) -> pd.DataFrame:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from potato import design, mixed, models
+from potato import design, diet_narrative, mixed, models
 from potato.design import Finding
 from potato.fits import Fit
+from tests import silver_frames
 from tests.agreement_data import panel
 from tests.silver_frames import TRUTH
 
@@ -33,7 +34,7 @@ def fit(frame: pd.DataFrame, slope: str | None = "x") -> tuple[Fit, dict[str, Fi
 
 def test_the_variances_that_made_the_data_are_found() -> None:
     fitted, findings = fit(panel_of(0.8, 0.6, 0.5, people=800))
-    assert not findings
+    assert {name: found.verdict for name, found in findings.items()} == {"random_slope": "pass"}
     assert fitted.details["group_variance"] == pytest.approx(0.64, rel=0.15)
     assert fitted.details["slope_variance"] == pytest.approx(0.36, rel=0.15)
     assert fitted.details["intercept_slope_correlation"] == pytest.approx(0.5, abs=0.1)
@@ -90,6 +91,22 @@ def test_two_weeks_a_person_carry_no_slope_of_their_own() -> None:
         fit(panel_of(0.8, 0.6, 0.3, weeks=2))
     with pytest.raises(ArithmeticError, match="more than one week a person"):
         fit(panel_of(0.8, 0.6, 0.3, weeks=1), None)
+
+
+def test_what_differs_between_people_is_said_with_its_formula_and_passes() -> None:
+    frame = silver_frames.modeling(people=80, weeks=8, null_share=0)
+    own = pd.Series(np.random.default_rng(5).normal(0, 1.5, 80), sorted(frame["subject_id"].unique()))
+    share = "potato_energy_share"
+    frame["next_week_change_kg"] += frame["subject_id"].map(own) * (frame[share] - 0.65)
+    options = {"covariates": list(TRUTH), "controls": ["study_week"], "random_slope": share}
+    trained = models.train(frame, outcome="next_week_change_kg", **options)  # type: ignore[arg-type]
+    (told,) = [f for f in trained.findings if f.check == "random_slope"]
+    assert told.verdict == "pass"
+    assert told.value == pytest.approx(1.5, rel=0.2)
+    text = diet_narrative.models(trained, pd.DataFrame(), "", 0.95, share)["slope"]
+    assert "(1 + potato_energy_share | subject_id)`" in text
+    assert f"standard deviation of {told.value / 10:.3f} kg per 10 percentage points" in text
+    assert diet_narrative.models(trained, pd.DataFrame(), "", 0.95)["slope"] == ""
 
 
 def test_a_random_slope_of_what_was_not_recorded_is_a_finding_and_people_keep_their_levels() -> None:

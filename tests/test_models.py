@@ -42,6 +42,12 @@ def training(frame: pd.DataFrame) -> Training:
     return train(frame)
 
 
+def test_the_intercept_within_people_is_zero_by_construction_and_no_estimate(training: Training) -> None:
+    for model, has in (("ols_cluster", True), ("fixed_effects", False), ("mixed_effects", True)):
+        table = training.fits[model].coefficients(0.95, all_terms=True)
+        assert ("intercept" in set(table["term"])) is has
+
+
 def test_every_model_finds_the_effects_that_made_the_data() -> None:
     trained = train(silver_frames.modeling(people=400, weeks=6, noise=0.2))
     for model in models.MODELS:
@@ -122,6 +128,17 @@ def test_two_covariates_that_are_one_are_left_out_and_the_third_is_not(model: st
     alone = train(frame, covariates=["potato_energy_share", "energy_kcal_per_day"])
     expected = alone.coefficients.query("model == @model and term == 'potato_energy_share'")
     np.testing.assert_allclose(rows["estimate"], expected["estimate"], rtol=1e-5)
+
+
+def test_covariates_that_are_one_but_for_rounding_are_left_out_by_every_model() -> None:
+    frame = silver_frames.modeling(people=40, weeks=6)
+    noise = np.random.default_rng(1).normal(0, 1e-6, len(frame))
+    frame["fiber_g_per_1000_kcal"] = frame["energy_kcal_per_day"] / 150 * (1 + noise)
+    trained = train(frame)
+    for model in models.MODELS:
+        rows = trained.coefficients[trained.coefficients["model"] == model]
+        assert list(rows["term"]) == ["potato_energy_share"], model
+        assert ("collinearity", model) in checks(trained)
 
 
 def test_what_does_not_vary_within_people_has_no_within_estimate() -> None:

@@ -33,6 +33,23 @@ def rows(held_out: pd.DataFrame, model: str) -> pd.DataFrame:
     return held_out[held_out["model"] == model].reset_index(drop=True)
 
 
+def test_predictions_that_point_the_wrong_way_or_are_worth_less_than_the_mean_call_for_caution() -> None:
+    x = np.linspace(-1, 1, 40)
+    named = {"ols_cluster": -0.5, "fixed_effects": 0.3, "mixed_effects": 0.9}
+    held = pd.concat(
+        pd.DataFrame({"model": name, "subject_id": "s1", "predicted": x, "observed": steep * x})
+        for name, steep in named.items()
+    )
+    told = {f.model: f for f in predictions.findings(held)}
+    assert {name: f.verdict for name, f in told.items()} == {
+        "ols_cluster": "caution",
+        "fixed_effects": "caution",
+        "mixed_effects": "pass",
+    }
+    assert "or the contrary" in told["ols_cluster"].sentence
+    assert "their mean would have predicted them better" in told["fixed_effects"].sentence
+
+
 def test_each_person_week_of_a_model_is_predicted_once(training: Training, held_out: pd.DataFrame) -> None:
     counts = held_out["model"].value_counts()
     assert counts.to_dict() == {name: fit.n_obs for name, fit in training.fits.items()}

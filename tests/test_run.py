@@ -271,9 +271,12 @@ def test_the_environment_names_the_commit_and_whether_it_was_changed(tmp_path: P
         folder.mkdir()
         _git(folder, "init", "-b", "main")
         (folder / "a.txt").write_text("1")
+        (folder / "dvc.lock").write_text("1")
         _git(folder, "add", ".")
         _git(folder, "commit", "-m", "one")
     (changed / "a.txt").write_text("2")
+    (clean / "dvc.lock").write_text("a run writes it")
+    (clean / "mine.yaml").write_text("a study of one's own")
     found = run.environment(clean)
     assert len(found["git_commit"]) == 40
     assert (found["git_dirty"], found["git_branch"], found["git_url"]) == (False, "main", None)

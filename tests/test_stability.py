@@ -110,6 +110,16 @@ def test_under_the_null_the_test_is_not_surprised_more_often_than_it_says() -> N
     assert sum(p < 0.25 for p in values) < 26
 
 
+def test_where_nothing_is_estimated_within_people_nobody_is_sent_to_it() -> None:
+    frame = told_by_people(silver_frames.modeling(people=60, weeks=6, null_share=0), 3.0)
+    finding = stability.mundlak(regressions.of(train(frame))["ols_cluster"], None)
+    assert finding is not None
+    assert finding.verdict == "caution"
+    assert "no estimate within people stands beside" in finding.sentence
+    assert "inf" not in finding.sentence.split()
+    assert "trust" not in finding.sentence
+
+
 def test_models_that_disagree_on_a_direction_call_for_caution() -> None:
     trained = train(silver_frames.modeling())
     table = trained.coefficients.copy()

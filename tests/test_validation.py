@@ -77,6 +77,14 @@ def test_few_people_call_for_caution() -> None:
     assert verdicts(train(people=12))["people", "ols_cluster"] == "caution"
 
 
+def test_few_people_call_for_caution_in_the_mixed_model_too() -> None:
+    frame = silver_frames.modeling(people=12, weeks=8)
+    trained = models.train(frame, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week"])
+    (told,) = [f for f in validation.gate(trained) if (f.check, f.model) == ("people", "mixed_effects")]
+    assert told.verdict == "caution"
+    assert "rests on 12 people; its intervals assume many" in told.sentence
+
+
 def test_models_that_disagree_on_a_direction_call_for_caution(training: Training) -> None:
     table = training.coefficients.copy()
     flipped = (table["model"] == "mixed_effects") & (table["term"] == "energy_kcal_per_day")
@@ -93,6 +101,16 @@ def test_covariates_that_move_together_call_for_caution() -> None:
         frame, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week", "group"]
     )
     assert verdicts(trained)["variance_inflation", "all"] == "caution"
+
+
+def test_covariates_that_are_one_but_for_rounding_are_said_to_have_no_effect_of_their_own() -> None:
+    frame = silver_frames.modeling(people=60)
+    noise = np.random.default_rng(2).normal(0, 1e-9, len(frame))
+    frame["fiber_g_per_1000_kcal"] = frame["energy_kcal_per_day"] / 150 * (1 + noise)
+    trained = models.train(frame, outcome="next_week_change_kg", covariates=list(TRUTH), controls=["study_week"])
+    (told,) = [f for f in validation.gate(trained) if f.check == "variance_inflation"]
+    assert told.verdict == "caution"
+    assert "no effect of its own that can be told" in told.sentence
 
 
 def test_a_missed_truth_is_said(training: Training) -> None:
