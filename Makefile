@@ -79,6 +79,18 @@ lineage.up: ## start Marquez and its page (needs Docker)
 lineage.down: ## end them; what they stored stays
 	@sh ops/stack.sh down lineage
 
+# The data lake that params.yaml names (docs/data-lake.md).
+.PHONY: lake.push lake.pull lake.verify
+
+lake.push: setup.aws ## put what is published in data/ into the data lake on S3
+	@potato lake push
+
+lake.pull: setup.aws ## get the study's newest push from there
+	@potato lake pull
+
+lake.verify: setup.aws ## compare the two, file by file
+	@potato lake verify
+
 # What workflows call besides run, test and check.
 .PHONY: audit contracts metrics reproduce
 

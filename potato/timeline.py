@@ -148,9 +148,11 @@ def _logs(root: Part, lines: Sequence[Mapping[str, Any]]) -> None:
         if owner is None or text is None:
             continue
         moment = datetime.fromisoformat(line["ts"]).timestamp()
-        if owner is root:
-            # That a cell starts is told a moment before the kernel gets it.
-            owner = next((cell for cell in root.parts if cell.start - 0.1 <= moment <= cell.end), root)
+        if owner is root and "cell" in line:
+            # That a cell starts is told a moment before the kernel gets it, on a busy machine a long one.
+            owner = next((cell for cell in root.parts if cell.name == line["cell"]), root)
+        elif owner is root:
+            owner = next((cell for cell in root.parts if cell.start <= moment <= cell.end), root)
         owner.logs.append((line["ts"][11:23], text.partition(" ")[2].strip()))
 
 

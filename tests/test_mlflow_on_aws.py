@@ -1,4 +1,4 @@
-"""The pipeline with its runs in DynamoDB and its artifacts in S3, seen through MLflow's own server and page."""
+"""The pipeline with its data and artifacts in S3 and its runs in DynamoDB, seen through MLflow's server and page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from potato import lake
+from potato import datalake, lake
 
 from . import aws
 from .conftest import WEIGHT, copy_project
@@ -44,7 +44,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(aws_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """Run the whole pipeline on a small study, with nothing changed but MLflow's addresses."""
+    """Run the whole pipeline on a small study, with nothing changed but addresses: MLflow's and the data lake's."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     small = STUDIES["daily_totals"]
     raw = project / "data/raw/small"
@@ -65,6 +65,7 @@ def ran(aws_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
             "MLFLOW_TRACKING_URI": f"dynamodb://{table}",
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{bucket}",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            "POTATO_LAKE": f"s3://{aws.make_bucket()}/live",
         }
         done = subprocess.run(
             [sys.executable, "-m", "dvc", "repro"], cwd=project, env=clean, capture_output=True, text=True, check=False
@@ -217,3 +218,21 @@ def test_mlflow_s_page_shows_the_pipeline_s_runs(ran: Ran, server: str, tmp_path
     shown = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout
     assert run.info.run_name in shown
     assert "fixed_effects" in shown
+
+
+def test_each_stage_puts_its_layer_into_the_lake_and_gets_there_what_it_lacks(
+    ran: Ran, aws_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.point_at(aws_server, monkeypatch)
+    monkeypatch.setenv("POTATO_ROOT", str(ran.root))
+    assert datalake.verify(ran.root, ran.environment["POTATO_LAKE"], "small") == []
+
+    before = lake.fingerprint(ran.root / "data/silver")
+    shutil.rmtree(ran.root / "data/bronze")
+    for words in (("run", "silver"), ("lake", "verify")):
+        done = subprocess.run(
+            ["potato", *words], cwd=ran.root, env=ran.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "s3://" in done.stderr or "the same here and in the lake" in done.stderr
+    assert lake.fingerprint(ran.root / "data/silver") == before

@@ -13,7 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from potato import contracts, engine, models, schema, spans
+from potato import contracts, engine, models, schema, settings, spans
+
+from .conftest import HERE
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_half_a_line_hides_no_other(recorded: Path) -> None:
 
 
 def test_a_query_is_a_span_with_its_text_and_rows(recorded: Path) -> None:
-    connection = engine.connect()
+    connection = engine.connect(settings.load(HERE))
     made = connection.create_table("weights", ibis.memtable(pa.table({"kg": [80.0, 81.0]})), temp=True)
     rows = made.filter(made.kg > 80.5).to_pyarrow()
     doubled = connection.create_table("doubled", made.mutate(twice=made.kg * 2), temp=True)
@@ -89,7 +91,7 @@ def test_a_query_is_a_span_with_its_text_and_rows(recorded: Path) -> None:
 
 
 def test_a_query_that_fails_is_a_span_too(recorded: Path) -> None:
-    connection = engine.connect()
+    connection = engine.connect(settings.load(HERE))
     made = connection.create_table("words", ibis.memtable(pa.table({"word": ["x"]})), temp=True)
     with pytest.raises(Exception, match="Conversion"):
         made.word.cast("int64").to_pyarrow()

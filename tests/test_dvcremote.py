@@ -1,4 +1,4 @@
-"""The whole pipeline with the data lake on S3 as its live root."""
+"""DVC's own remote beside the data lake."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from potato import datalake, lake
 
 from . import aws as aws_here
 from .conftest import copy_project
@@ -23,31 +21,13 @@ def typed(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=project, env=clean, capture_output=True, text=True, check=False)
 
 
-def test_each_stage_puts_its_layer_into_the_lake_and_gets_there_what_it_lacks(
+def test_dvcs_own_remote_is_configured_by_one_command_and_takes_the_cache(
     tmp_path: Path, aws: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = copy_project(tmp_path / "here")
-    place = f"s3://{aws_here.make_bucket()}/live"
-    parameters = project / "params.yaml"
-    text = parameters.read_text(encoding="utf-8")
-    assert "\nlake: null" in text
-    parameters.write_text(text.replace("\nlake: null", f"\nlake: {place}"), encoding="utf-8")
-    done = typed(project, "dvc", "repro", "--quiet")
-    assert done.returncode == 0, done.stdout + done.stderr
-    monkeypatch.setenv("POTATO_ROOT", str(project))
-    assert datalake.verify(project, place, "demo") == []
-
-    before = lake.fingerprint(project / "data/silver")
-    shutil.rmtree(project / "data/bronze")
-    done = typed(project, "potato", "run", "silver")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "files from s3://" in done.stderr
-    assert lake.fingerprint(project / "data/silver") == before
-    assert typed(project, "potato", "lake", "verify").returncode == 0
-
-
-def test_dvcs_own_remote_is_configured_by_one_command_and_takes_the_cache(tmp_path: Path, aws: str) -> None:
-    project = copy_project(tmp_path / "here")
+    config = tmp_path / "aws-config"
+    config.touch()  # DVC asks for a file, and /dev/null is none to it
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     place = f"s3://{aws_here.make_bucket()}"
     for words in (("dvc", "repro", "--quiet", "simulate"), ("potato", "lake", "remote", "--at", place)):
         done = typed(project, *words)
