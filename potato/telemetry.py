@@ -86,7 +86,7 @@ class Telemetry:
             message = error.what if isinstance(error, PotatoError) else str(error)
             self.log(
                 "error",
-                "exception",
+                f"exception: {type(error).__name__}: {' '.join(str(error).split())}",
                 error=type(error).__name__,
                 message=message,
                 traceback="".join(traceback.format_exception(error)),
@@ -177,6 +177,7 @@ class Telemetry:
     def log(self, level: str, event: str, *, at: str | None = None, **fields: object) -> None:
         """Append a line to logs.jsonl; a field named like one of the line's own gets an underscore.
 
+        `event` is all that some readers show: it says what happened, and `fields` the same for programs.
         `at` is the id of the span that the line belongs to; by default it is the one that is open.
         """
         level = level.lower() if level.lower() in _LEVELS else "info"
