@@ -285,7 +285,7 @@ def quality(board: dashboard.Dashboard) -> None:
 
 def drift_and_models(board: dashboard.Dashboard) -> None:
     board.with_row(dashboard.Row("Drift and models"))
-    psi = f"topk(10, max by (dataset, column) ({left('potato.drift.psi')}))"
+    psi = f"topk(10, max by (dataset, column) ({series('potato.drift.psi')}))"
     for panel in (
         bars(
             "Columns that moved most",

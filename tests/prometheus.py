@@ -222,6 +222,13 @@ def alertmanager(folder: Path) -> Iterator[str]:
         yield f"http://{own}"
 
 
+def states(url: str) -> dict[str, str]:
+    """Return what an Alertmanager does with the alerts that it has, by study: active, suppressed or unprocessed."""
+    return defaultdict(
+        str, {alert["labels"]["study"]: alert["status"]["state"] for alert in _get(f"{url}/api/v2/alerts")}
+    )
+
+
 @dataclass
 class Mailbox:
     """A mail server on loopback: what its clients said to prove who they are, and the letters that it took."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -239,6 +240,26 @@ def test_a_critical_alert_is_paged_and_mailed_with_what_to_do_and_its_secrets_co
     assert "Subject: ContractFailing in study demo" in letter
     assert "To: on-call@example.org" in letter
     assert f"What to do: {RUNBOOK}, section ContractFailing" in letter
+
+
+@amtool
+@pytest.mark.skipif(ALERTMANAGER is None, reason="Debian's package prometheus-alertmanager is not installed")
+def test_a_study_that_is_over_is_silenced_by_what_the_runbook_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_environment(monkeypatch)
+    (line,) = [line for line in prometheus.runbook("sh")[""] if "amtool" in line]
+    command = line[line.index("amtool") :].replace("NAME", "old")
+    (tmp_path / "alertmanager.yaml").write_text("{route: {receiver: pages}, receivers: [{name: pages}]}")
+    with prometheus.alertmanager(tmp_path) as url:
+        done = subprocess.run(
+            ["sh", "-euc", command.replace("http://localhost:9093", url)], env=os.environ | {"USER": "me"}
+        )
+        assert done.returncode == 0
+        for study, state in (("old", "suppressed"), ("demo", "active")):
+            alert = {"labels": {"alertname": "SilverStale", "study": study}}
+            prometheus.post(f"{url}/api/v2/alerts", [alert])
+            prometheus.wait_for(lambda study=study, state=state: prometheus.states(url)[study] == state)
 
 
 @amtool

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from potato import lake, measures, results
+from potato import lake, measures, results, totals
 
 from . import openlineage_checks, openlineage_graph, prometheus
 from .conftest import SHARED, copy_project
@@ -304,6 +305,9 @@ def test_each_expression_of_the_dashboard_and_the_rules_returns_data_of_real_run
     assert repro(own, "silver") == ["simulate", "bronze", "silver"]
     runs = list(dict.fromkeys(entry["run_id"] for entry in lines(own / "runs/index.jsonl")))
     measured = [line for run in runs for line in lines(own / "runs" / run / "metrics.jsonl")]
+    # No file holds it: when counting began.
+    began = datetime.fromisoformat(measured[0]["ts"]).timestamp()
+    measured.append({"metric": totals.STARTED, "value": began, "attributes": {"study": "demo"}})
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with prometheus.running(tmp_path, prometheus.exposition(measured)) as server:
         for asked in (prometheus.panel_expressions(), prometheus.rule_expressions()):
