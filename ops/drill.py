@@ -36,6 +36,7 @@ class Result:
     """What a drill found. Times are in seconds."""
 
     failed: list[str] = field(default_factory=list)
+    compared: bool = False
     lost_objects: list[str] = field(default_factory=list)
     lost_items: list[str] = field(default_factory=list)
     recovery_seconds: float = 0.0
@@ -107,7 +108,7 @@ class Drill:
             self.say(f"sabotage: {key} of the replica is {self._sabotage}")
 
         pushed = self._fail_over(places, before)
-        places = self._rebuild(places, before)
+        self._rebuild(places, before)
         restored = self._restore(places)
         self._compare(kept, at_loss, restored, places)
         self.result.recovery_seconds = time.monotonic() - begin
@@ -191,24 +192,25 @@ class Drill:
         [manifest] = [line for line in told if "pushed" in line]
         return datetime.fromisoformat(manifest.split("pushed ")[1].split(",")[0])
 
-    def _rebuild(self, places: Places, before: dict[str, str]) -> Places:
+    def _rebuild(self, places: Places, before: dict[str, str]) -> None:
         """Make table and buckets again, and rerun the analysis from the restored bronze in the meantime."""
         regions = (places.region, places.backup)
         count = replication.replicate_back(self._clients, regions, places.table)
         self.say(f"the table is back in {places.region} from its replica: {count} items")
+        losses.take_names_again(self._clients, places)
+        self.say("both buckets are made again under their old names, which the table's artifacts are addressed by")
         self.say("Terraform makes again what is missing; meanwhile silver and gold are made again from restored bronze")
         with ThreadPoolExecutor() as pool:
             rerun = pool.submit(self._pipeline.again, self._there)
             made = self._infrastructure.apply()
             rerun.result()
-        self.say(f"made: lake {made.lake}, artifacts {made.artifacts}")
+        self.check(made == places, "what Terraform made has the old names", str(made))
         now = self._pipeline.fingerprints(self._there)
         self.check(
             now == before,
             "made again from bronze, every byte of silver, quarantine and gold is the same",
             _differ(before, now),
         )
-        return made
 
     def _restore(self, places: Places) -> Contents:
         for source, target in ((places.lake_replica, places.lake), (places.artifacts_replica, places.artifacts)):
@@ -233,6 +235,7 @@ class Drill:
         same = self.result.tracked_after == self.result.tracked_before
         counts = ", ".join(f"{number} {name}" for name, number in self.result.tracked_after.items())
         self.check(same, f"MLflow reads from the table: {counts}", f"before: {self.result.tracked_before}")
+        self.result.compared = True
         for name in ("lake", "artifacts"):
             for key in losses.gone(getattr(at_loss, name), getattr(restored, name)):
                 self.result.lost_objects.append(f"{name}: {key}")
@@ -276,9 +279,12 @@ def _clock(span: timedelta) -> str:
 
 def told(result: Result) -> str:
     """Return what a person reads at the end: what was lost, what can be made again, and the verdict."""
+    if not result.compared:
+        lines = ["", "The drill stopped before it could be told what was lost."]
+        return "\n".join([*lines, "", "THE DRILL FAILED:", *(f"  {what}" for what in result.failed)])
     lines = ["", f"Lost for good: {len(result.lost_objects)} objects and {len(result.lost_items)} items of the table."]
     lines += [f"  {_count(number, 'object')} {name}/" for name, number in _folders(result.lost_objects)]
-    lines += [f"  {_count(number, 'item')} table: {name}" for name, number in _runs(result.lost_items)]
+    lines += [f"  {_count(number, 'item')} the table: run or model {name}" for name, number in _runs(result.lost_items)]
     raw = [name for name in result.lost_objects if name.startswith("lake: bronze/")]
     lines.append(
         f"{len(raw)} of them are bronze, and need the raw files to be made again."
@@ -292,13 +298,13 @@ def told(result: Result) -> str:
 
 def _folders(objects: Sequence[str]) -> list[tuple[str, int]]:
     """Return each snapshot of a dataset, and each run or model of MLflow, with how many of its objects are lost."""
-    return sorted(
-        Counter(_FOLDER.match(name)[0] if _FOLDER.match(name) else name.rpartition("/")[0] for name in objects).items()
-    )
+    found = [(_FOLDER.match(name), name) for name in objects]
+    return sorted(Counter(match[0] if match else name.rpartition("/")[0] for match, name in found).items())
 
 
 def _runs(items: Sequence[str]) -> list[tuple[str, int]]:
-    return sorted(Counter(name.split("#metric#")[0] for name in items).items())
+    """Return each run and model with how many of its items are lost; their range keys begin with its id."""
+    return sorted(Counter(name.split()[-1].split("#")[0] for name in items).items())
 
 
 def _count(number: int, what: str) -> str:
@@ -312,6 +318,7 @@ def main() -> int:
         "--behind", type=float, metavar="MINUTES", help="nothing was copied for so long before the loss"
     )
     parser.add_argument("--sabotage", choices=("missing", "altered"), help="spoil the replica: the drill has to fail")
+    parser.add_argument("--report", type=Path, default=REPORT, metavar="FILE", help="gets the result as JSON")
     asked = parser.parse_args()
     from ops import surroundings
 
@@ -335,8 +342,8 @@ def main() -> int:
         )
         result = drill.run()
     print(told(result))
-    REPORT.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
-    print(f"Every key that was lost is in {REPORT}")
+    asked.report.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")
+    print(f"Every key that was lost is in {asked.report}")
     return 0 if result.passed else 1
 
 

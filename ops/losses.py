@@ -63,15 +63,22 @@ def lose(clients: Clients, places: Places) -> None:
     dynamodb.delete_table(TableName=places.table)
 
 
+def take_names_again(clients: Clients, places: Places) -> None:
+    """Make both buckets again, empty and under their old names: the address of every artifact in the table has them."""
+    s3 = clients("s3", places.region)
+    for bucket in (places.lake, places.artifacts):
+        s3.create_bucket(Bucket=bucket)
+
+
 def sabotage(clients: Clients, places: Places, how: str) -> str:
-    """Spoil the first file of silver in the lake's replica, so that a drill has something to find; return its key.
+    """Spoil a file of silver in the lake's replica, so that a drill has something to find; return its key.
 
     Parameters
     ----------
     how : `missing` deletes it, `altered` puts other bytes in its place.
     """
     s3 = clients("s3", places.backup)
-    listed = s3.list_objects_v2(Bucket=places.lake_replica, Prefix="silver/")["Contents"]
+    listed = s3.list_objects_v2(Bucket=places.lake_replica, Prefix="silver/weekly_features/")["Contents"]
     key = str(min(each["Key"] for each in listed))
     if how == "missing":
         s3.delete_object(Bucket=places.lake_replica, Key=key)
@@ -86,7 +93,7 @@ def gone(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> list[Any]:
 
 
 def tracked(table: str) -> dict[str, int]:
-    """Return how many runs, params, tags and points of metrics MLflow itself reads from the table."""
+    """Return how many runs, params, tags, points of metrics and artifacts MLflow itself finds through the table."""
     from mlflow import MlflowClient
 
     client = MlflowClient(f"dynamodb://{table}")
@@ -97,4 +104,11 @@ def tracked(table: str) -> dict[str, int]:
         "params": sum(len(run.data.params) for run in runs),
         "tags": sum(len(run.data.tags) for run in runs),
         "points of metrics": points,
+        "artifacts": sum(_files(client, run.info.run_id) for run in runs),
     }
+
+
+def _files(client: Any, run: str, folder: str | None = None) -> int:
+    """Return how many files MLflow finds under the address that the run keeps."""
+    listed = client.list_artifacts(run, folder)
+    return sum(_files(client, run, each.path) if each.is_dir else 1 for each in listed)

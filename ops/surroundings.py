@@ -1,4 +1,4 @@
-"""What a recovery drill runs in: moto's server in AWS's place, Terraform working on it, and machines with the pipeline."""
+"""What a recovery drill runs in: moto's server in AWS's place, Terraform upon it, and machines with the pipeline."""
 
 from __future__ import annotations
 
@@ -241,5 +241,6 @@ class Demo:
             check=False,
         )
         if done.returncode:
-            raise Stopped(f"potato {' '.join(words)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+            lines = [line.strip("│╭╮╰╯─ ") for line in (done.stdout + done.stderr).splitlines()]
+            raise Stopped("\n             ".join([f"potato {' '.join(words)}", *filter(None, lines[-30:])]))
         return done.stdout + done.stderr

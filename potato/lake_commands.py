@@ -115,7 +115,8 @@ def _rewind(target: Bucket) -> None:
         console.print(f"  {study}: snapshot {shown.snapshot.id[:16]}, pushed {shown.pushed}, is whole", markup=False)
         if shown.given_up:
             newer, gone = len(shown.given_up), len(shown.missing)
-            console.print(f"  {study}: {newer:,} newer not, {gone:,} objects are missing or other ones", markup=False)
+            missing = f"objects that are missing or other ones: {gone:,}"
+            console.print(f"  {study}: newer pushes that are not: {newer:,}; {missing}", markup=False)
 
 
 def _lake(root: Path, at: str | None, study: str | None) -> tuple[str, str]:
