@@ -205,6 +205,8 @@ class Drill:
             made = self._infrastructure.apply()
             rerun.result()
         self.check(made == places, "what Terraform made has the old names", str(made))
+        replaced = self._infrastructure.replaced
+        self.check(not replaced, "Terraform added what was missing, and replaced nothing", ", ".join(replaced))
         now = self._pipeline.fingerprints(self._there)
         self.check(
             now == before,

@@ -29,7 +29,14 @@ class Stopped(Exception):
 
 
 class Infrastructure(Protocol):
-    """Makes the buckets and the table, and makes what is missing of them again."""
+    """Makes the buckets and the table, and makes what is missing of them again.
+
+    Attributes
+    ----------
+    replaced : what the last apply deleted, or deleted and made again.
+    """
+
+    replaced: list[str]
 
     def apply(self) -> Places: ...
 
@@ -113,6 +120,7 @@ class Terraform:
         (self._root / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
         self._env = cloud.environment(os.environ["AWS_ENDPOINT_URL"], replication="true", compute="false")
         self._rules: dict[str, list[dict[str, Any]]] = {}
+        self.replaced: list[str] = []
 
     def why_not(self) -> str | None:
         """Prepare it; return why Terraform can't be used here, or None."""
@@ -134,7 +142,9 @@ class Terraform:
             lake_replica=made["replica_buckets"]["lake"],
             artifacts_replica=made["replica_buckets"]["mlflow"],
         )
-        for change in planned["resource_changes"]:
+        changes = planned["resource_changes"]
+        self.replaced = [change["address"] for change in changes if "delete" in change["change"]["actions"]]
+        for change in changes:
             if change["type"] == "aws_s3_bucket_replication_configuration" and change["change"]["after"]:
                 bucket = {"lake": places.lake, "mlflow": places.artifacts}[change["index"]]
                 self._rules[bucket] = change["change"]["after"]["rule"]

@@ -46,6 +46,7 @@ class Buckets:
 
     def __init__(self, *, about: str = "", promises: bool = True) -> None:
         self._about, self._promises = about, promises
+        self.replaced: list[str] = []
         lake, artifacts, *replicas = (f"cdp-test-{uuid.uuid4().hex[:8]}" for _ in range(4))
         self._places = Places(EAST, WEST, lake, artifacts, f"cdp-test-{uuid.uuid4().hex[:8]}", *replicas)
 
