@@ -102,7 +102,7 @@ class Drill:
 
         losses.lose(self._clients, places)
         begin = time.monotonic()
-        self.say(f"LOST: every version of every object, the buckets {places.lake} and {places.artifacts}, the table")
+        self.say("LOST: every version of every object, both buckets and the table")
         if self._sabotage:
             key = losses.sabotage(self._clients, places, self._sabotage)
             self.say(f"sabotage: {key} of the replica is {self._sabotage}")
@@ -132,13 +132,13 @@ class Drill:
     def _copiers(self, places: Places) -> tuple[list[replication.Copier], replication.TableCopier]:
         regions = (places.region, places.backup)
         copiers = []
-        for bucket in (places.lake, places.artifacts):
+        for name, bucket in (("the lake", places.lake), ("the artifacts", places.artifacts)):
             rules = self._infrastructure.rules(bucket)
             for rule in rules:
                 marks = "on" if replication.says(rule, "DeleteMarkerReplication") else "off"
                 about = replication.prefix(rule) or "every key"
                 self.say(
-                    f"rule {rule['ID']} of {bucket}: {rule['Status']}, {about}, delete markers {marks}, within "
+                    f"rule {rule['ID']} of {name}: {rule['Status']}, {about}, delete markers {marks}, within "
                     f"{replication.minutes([rule])} minutes to {rule['Destination']['Bucket'].rpartition(':')[2]}"
                 )
             copiers.append(replication.Copier(self._clients, regions, bucket, rules))
@@ -156,14 +156,15 @@ class Drill:
             f"copied by the rules: {copied[0]} versions of the lake, {copied[1]} of artifacts, {changes} changes of"
         )
         self.say(f"      the table. Nothing that is written after {moment:%H:%M:%S} UTC is copied any more")
-        for copier in copiers:
-            self.check(not copier.skipped, f"the rules of {copier.bucket} are about every object", str(copier.skipped))
+        for name, copier in zip(("the lake", "the artifacts"), copiers, strict=True):
+            skipped = _few(sorted(copier.skipped))
+            self.check(not copier.skipped, f"the rules of {name} are about every object", skipped)
         self.result.tracked_before = losses.tracked(places.table)
         return losses.contents(self._clients, places), moment, self._pipeline.fingerprints(self._here)
 
     def _work_that_is_not_copied(self, places: Places, lake: replication.Copier) -> Contents:
         self._pipeline.gold(self._here, places, other=True)
-        self.say(f"another analysis:{self._potato(self._here, 'lake', 'push', '--at', f's3://{places.lake}')[-1]}")
+        self.say(f"another analysis: {self._potato(self._here, 'lake', 'push', '--at', f's3://{places.lake}')[-1]}")
         early = lake.run("manifests/")
         self.say(f"S3 keeps no order: of this push {early} manifests have arrived in the replica, and no data")
         return losses.contents(self._clients, places)
@@ -182,7 +183,7 @@ class Drill:
         replica, region = f"s3://{places.lake_replica}", ("--region", places.backup)
         told = self._potato(self._there, "lake", "rewind", "--at", replica, *region)
         for line in told:
-            self.say(f"rewind: {line.strip()}")
+            self.say(f"rewind: {line}")
         study = ("--study", self._pipeline.study)
         self.say(self._potato(self._there, "lake", "pull", "--at", replica, *study, region=places.backup)[-1])
         now = self._pipeline.fingerprints(self._there)
@@ -215,15 +216,18 @@ class Drill:
         )
 
     def _restore(self, places: Places) -> Contents:
-        for source, target in ((places.lake_replica, places.lake), (places.artifacts_replica, places.artifacts)):
+        for name, source, target in (
+            ("lake", places.lake_replica, places.lake),
+            ("artifacts", places.artifacts_replica, places.artifacts),
+        ):
             words = ("--from", f"s3://{source}", "--from-region", places.backup, "--at", f"s3://{target}")
             for line in self._potato(self._there, "lake", "restore", *words):
-                self.say(f"restore {target}: {line.strip()}")
+                self.say(f"restore the {name}: {line}")
         at = ("--at", f"s3://{places.lake}")
         verified = self._potato(self._there, "lake", "verify", *at, "--study", self._pipeline.study)[-1]
-        self.check("all files are the same" in verified, f"potato lake verify: {verified.strip()}")
+        self.check("all files are the same" in verified, f"potato lake verify: {verified}")
         pushed = self._potato(self._there, "lake", "push", *at)[-1]
-        self.check(": 0 files sent" in pushed, f"a push of what was made again sends nothing:{pushed}")
+        self.check(": 0 files sent" in pushed, f"a push of what was made again sends nothing: {pushed}")
         return losses.contents(self._clients, places)
 
     def _compare(self, kept: Contents, at_loss: Contents, restored: Contents, places: Places) -> None:
@@ -253,7 +257,7 @@ class Drill:
 
     def _potato(self, machine: Path, *words: str, region: str | None = None) -> list[str]:
         told = self._pipeline.potato(machine, *words, region=region)
-        return [line for line in told.splitlines() if line.strip()] or [""]
+        return [line.strip() for line in told.splitlines() if line.strip()] or [""]
 
 
 def _newest_run(restored: Contents) -> datetime:
