@@ -2,7 +2,7 @@
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench calibration clean lock setup setup.aws spark
-.PHONY: diagram mermaid obs.up obs.down lineage.up lineage.down
+.PHONY: diagram mermaid obs.up obs.down lineage.up lineage.down dr.drill
 .PHONY: check.infra infra.init infra.plan infra.apply infra.output infra.destroy
 
 PYTHON ?= python3
@@ -33,6 +33,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@typos || { echo "correct the spelling, or add the word to [tool.typos] in pyproject.toml"; exit 1; }
 	@python ops/dashboard.py --check
 	@python ops/diagram.py --check
+	@python ops/costs.py --check
 	@actionlint
 	@zizmor --offline --quiet .github
 	@hadolint infra/Dockerfile
@@ -79,6 +80,9 @@ lineage.up: ## start Marquez and its page (needs Docker)
 lineage.down: ## end them; what they stored stays
 	@sh ops/stack.sh down lineage
 
+dr.drill: setup $(STAMPS)/dev ## lose the lake on a server in AWS's place, and restore it (needs terraform; ops/disaster-recovery.md)
+	@python -m ops.drill
+
 # The data lake that params.yaml names (docs/data-lake.md).
 .PHONY: lake.push lake.pull lake.verify
 
@@ -112,7 +116,7 @@ reproduce: ## run in a fresh clone, in the folder INTO, and compare each byte wi
 	@sh .ci/reproduce $(INTO)
 
 clean: ## remove what runs made; the environment and DVC's cache stay
-	rm -rf _site runs mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
+	rm -rf _site runs drill.json mlflow.db mlruns data/bronze data/silver data/gold data/quarantine data/.staging data/.interactive
 
 lock: setup ## resolve the versions again, after a change of the dependencies in pyproject.toml
 	@sh requirements/lock.sh

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,26 @@ from potato import lake
 from potato.errors import PotatoError
 
 _ADDRESS = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[\w./=-]*))?")
+_CHECKSUM = re.compile(r"Checksum(CRC\w+|SHA\w+)")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "InvalidClientTokenId")
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch")
 _BUSY = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable")
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _ATTEMPTS = 6
+_AT_ONCE = 5 << 30  # bytes that S3 copies in one request; what is copied in parts gets another checksum
 
 
 class Taken(Exception):
     """A conditional write found that somebody else had written in the meantime."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What S3 knows of an object's bytes: how many, and the checksum that it took of them, if one was asked for."""
+
+    size: int
+    checksum: tuple[str, str] | None
 
 
 class Bucket:
@@ -31,9 +43,13 @@ class Bucket:
 
     Every method raises PotatoError where AWS refuses: it names the permission, the variable or the bucket that it is
     about. A request that is throttled or cut off is repeated a few times first.
+
+    Parameters
+    ----------
+    region : the bucket's; else what AWS_REGION or AWS's own settings say.
     """
 
-    def __init__(self, address: str, connections: int = 8) -> None:
+    def __init__(self, address: str, connections: int = 8, region: str | None = None) -> None:
         found = _ADDRESS.fullmatch(address.strip())
         if not found:
             raise PotatoError(
@@ -47,6 +63,8 @@ class Bucket:
         self.prefix = f"{prefix}/" if prefix else ""
         self.address = f"s3://{self.name}/{prefix}".rstrip("/")
         self._connections = connections
+        # boto3 itself reads AWS_DEFAULT_REGION only; every other AWS tool reads AWS_REGION first.
+        self._region = region or os.environ.get("AWS_REGION") or None
         self._client: Any = None
 
     def read(self, key: str) -> tuple[bytes, str] | None:
@@ -79,14 +97,39 @@ class Bucket:
 
     def holds(self, key: str, sha256: str, size: int) -> bool:
         """Tell whether an object is there with these bytes, by the checksum that S3 took when it came in."""
+        return self.held(key) == Held(size, ("ChecksumSHA256", _base64(sha256)))
+
+    def keys(self, beginning: str = "") -> list[str]:
+        """Return the keys of all objects that begin so, sorted."""
+        with self._told("s3:ListBucket", beginning) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + beginning)
+            found = [each["Key"] for page in pages for each in page.get("Contents", ())]
+        return sorted(key.removeprefix(self.prefix) for key in found)
+
+    def held(self, key: str) -> Held | None:
+        """Return what S3 knows of an object's bytes without reading them, or None where there is none."""
         with self._told("s3:GetObject", key) as client:
             try:
                 answer = client.head_object(Bucket=self.name, Key=self.prefix + key, ChecksumMode="ENABLED")
             except client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
-                    return False
+                    return None
                 raise
-            return answer["ContentLength"] == size and answer.get("ChecksumSHA256") == _base64(sha256)
+        checksums = sorted((name, value) for name, value in answer.items() if _CHECKSUM.fullmatch(name))
+        return Held(answer["ContentLength"], checksums[0] if checksums else None)
+
+    def copy(self, key: str, source: Bucket) -> None:
+        """Let S3 copy an object of another bucket, with its checksum; nothing of it passes through this machine."""
+        from boto3.s3.transfer import TransferConfig
+
+        with source._told("s3:GetObject", key) as there, self._told("s3:PutObject", key) as client:
+            client.copy(
+                {"Bucket": source.name, "Key": source.prefix + key},
+                self.name,
+                self.prefix + key,
+                SourceClient=there,
+                Config=TransferConfig(multipart_threshold=_AT_ONCE, use_threads=False),
+            )
 
     def upload(self, path: Path, key: str, sha256: str) -> None:
         """Write a file's bytes; S3 takes them only when they have this checksum."""
@@ -165,7 +208,7 @@ class Bucket:
                 read_timeout=60,
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             )
-            self._client = boto3.session.Session().client("s3", config=config)
+            self._client = boto3.session.Session().client("s3", region_name=self._region, config=config)
         return self._client
 
     def _refused(self, error: Any, permission: str, where: str) -> Exception:

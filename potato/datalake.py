@@ -49,11 +49,11 @@ class Difference:
     found: str
 
 
-def _silent(done: int, of: int) -> None:
+def silent(done: int, of: int) -> None:
     return None
 
 
-def push(root: Path, address: str, advance: Advance = _silent, *, layers: Sequence[str] | None = None) -> Moved:
+def push(root: Path, address: str, advance: Advance = silent, *, layers: Sequence[str] | None = None) -> Moved:
     """Put what is published in data/ into the lake.
 
     Parameters
@@ -99,7 +99,7 @@ def push(root: Path, address: str, advance: Advance = _silent, *, layers: Sequen
     return moved
 
 
-def pull(root: Path, address: str, study: str, advance: Advance = _silent) -> Moved:
+def pull(root: Path, address: str, study: str, advance: Advance = silent) -> Moved:
     """Put the lake's newest push of a study in the place of data/, all of its layers or none.
 
     Files that are here already, by checksum, are not fetched; what an earlier pull fetched before it was cut off
@@ -122,7 +122,7 @@ def pull(root: Path, address: str, study: str, advance: Advance = _silent) -> Mo
     return Moved(there, len(todo), sent, len(there.files) - len(todo))
 
 
-def verify(root: Path, address: str, study: str, advance: Advance = _silent) -> list[Difference]:
+def verify(root: Path, address: str, study: str, advance: Advance = silent) -> list[Difference]:
     """Return every file that is not the same in data/, in the manifest and in the lake; none where all is well.
 
     The lake's checksums are those that S3 took of the bytes themselves.

@@ -31,7 +31,14 @@ WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", 
 
 
 # Few tests that take long, after which a worker would be left alone at the end.
-LONG = ("test_pipeline.py", "test_stage.py", "test_small_studies.py", "test_mlflow_on_aws.py", "test_infra_apply.py")
+LONG = (
+    "test_pipeline.py",
+    "test_drill.py",
+    "test_stage.py",
+    "test_small_studies.py",
+    "test_mlflow_on_aws.py",
+    "test_infra_apply.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from ops import costs
 from tests import cloud
 
 STATE, KEY = "cdp-dev-potato-state-test", "potato.tfstate"
@@ -225,6 +227,7 @@ def test_the_second_region_is_told_to_follow_within_15_minutes_and_archives_what
         [tidy] = made.client("s3", "us-west-2").get_bucket_lifecycle_configuration(Bucket=there)["Rules"]
         assert tidy["NoncurrentVersionTransitions"] == [{"NoncurrentDays": 1, "StorageClass": "GLACIER"}]
         assert tidy["NoncurrentVersionExpiration"]["NoncurrentDays"] > 365
+    assert made.outputs["mlflow_table_replica"] == "us-west-2"
 
 
 def test_a_line_of_the_pipelines_log_is_what_the_alarms_count(made: Made) -> None:
@@ -240,7 +243,8 @@ def test_a_line_of_the_pipelines_log_is_what_the_alarms_count(made: Made) -> Non
     assert watched == counted
     topic = made.outputs["alarm_topics"]["us-east-1"]
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms.values())
-    assert len(made.client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"]) == 2
+    replicas = made.client("cloudwatch", "us-west-2").describe_alarms()["MetricAlarms"]
+    assert (len(alarms), len(replicas), len(filters)) == (costs.ALARMS, costs.REPLICA_ALARMS, costs.METRICS)
 
 
 def test_jobs_run_on_spot_where_no_road_leads_out(made: Made) -> None:
@@ -258,6 +262,7 @@ def test_jobs_run_on_spot_where_no_road_leads_out(made: Made) -> None:
     kinds = {
         item["ServiceName"].removeprefix("com.amazonaws.us-east-1."): item["VpcEndpointType"] for item in endpoints
     }
+    assert list(kinds.values()).count("Interface") == costs.ENDPOINTS
     assert kinds == {
         "s3": "Gateway",
         "dynamodb": "Gateway",
@@ -343,6 +348,15 @@ def test_every_role_has_a_policy_of_a_size_that_aws_takes_and_all_but_two_a_boun
         if "PermissionsBoundary" not in iam.get_role(RoleName=name)["Role"]:
             without.add(name)
     assert without == {"cdp-dev-plan", "cdp-dev-apply"}
+
+
+def test_what_the_recovery_page_imports_is_what_holds_data(made: Made) -> None:
+    """The state's addresses of keys, buckets with data, and the table; of a lost state these come first."""
+    page = (Path(__file__).parent.parent / "ops/disaster-recovery.md").read_text(encoding="utf-8")
+    imported = set(re.findall(r"^terraform import '?([^' ]+)", page, re.MULTILINE))
+    listed = cloud.terraform(made.root, "state", "list", env=made.env).stdout.split()
+    kinds = ("aws_kms_key.this", "aws_s3_bucket.this", "aws_dynamodb_table.backend")
+    assert imported == {name for name in listed if name.endswith(kinds) and "logs" not in name}
 
 
 def test_each_exception_for_moto_still_has_its_reason(made: Made) -> None:

@@ -46,6 +46,11 @@ output "replica_buckets" {
   value       = var.replication ? module.replica[0].buckets : {}
 }
 
+output "mlflow_table_replica" {
+  description = "The region in which the table has a replica of the same name; null without replication."
+  value       = module.mlflow.replica_region
+}
+
 output "image" {
   description = "Where the pipeline's image is pushed to; null without compute."
   value       = var.compute ? module.compute[0].image : null

@@ -53,6 +53,64 @@ run "a_bucket_is_private_encrypted_versioned_and_reached_over_tls_1_2_only" {
   }
 }
 
+run "the_table_can_be_set_back_to_any_second_and_has_no_copy_unless_one_is_asked_for" {
+  module {
+    source = "./modules/mlflow"
+  }
+
+  variables {
+    prefix          = "cdp-dev"
+    kms_key_arn     = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    log_bucket      = "cdp-dev-access-logs-1"
+    noncurrent_days = 90
+    protect         = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.backend.point_in_time_recovery[0].enabled && aws_dynamodb_table.backend.deletion_protection_enabled
+    error_message = "what is deleted by mistake is gone"
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.backend.replica) == 0 && output.replica_region == null
+    error_message = "there is a copy although nobody asked for one"
+  }
+}
+
+run "a_copy_of_the_table_can_be_set_back_too" {
+  command = plan
+
+  module {
+    source = "./modules/mlflow"
+  }
+
+  variables {
+    prefix          = "cdp-dev"
+    kms_key_arn     = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    log_bucket      = "cdp-dev-access-logs-1"
+    noncurrent_days = 90
+    protect         = true
+    replica = {
+      region      = "us-west-2"
+      kms_key_arn = "arn:aws:kms:us-west-2:123456789012:key/00000000-0000-0000-0000-000000000001"
+    }
+  }
+
+  assert {
+    condition = (
+      one(aws_dynamodb_table.backend.replica).region_name == output.replica_region
+      && one(aws_dynamodb_table.backend.replica).kms_key_arn == var.replica.kms_key_arn
+      && one(aws_dynamodb_table.backend.replica).point_in_time_recovery
+    )
+    error_message = "the copy is elsewhere, under another key, or can't be set back"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.backend.stream_enabled && aws_dynamodb_table.backend.stream_view_type == "NEW_AND_OLD_IMAGES"
+    error_message = "nothing would feed the copy"
+  }
+}
+
 run "a_wildcard_in_a_subject_is_refused" {
   command = plan
 

@@ -28,6 +28,11 @@ run "names_begin_with_the_prefix" {
     condition     = length(output.replica_buckets) == 0
     error_message = "there is a replica although nobody asked for one"
   }
+
+  assert {
+    condition     = output.mlflow_table_replica == null
+    error_message = "the table has a replica although nobody asked for one"
+  }
 }
 
 run "a_second_apply_changes_nothing" {
@@ -65,6 +70,11 @@ run "replication_is_switched_on_by_a_variable" {
   assert {
     condition     = jsonencode(keys(output.replica_buckets)) == jsonencode(["lake", "mlflow"])
     error_message = "both buckets should have a replica"
+  }
+
+  assert {
+    condition     = output.mlflow_table_replica == "us-west-2"
+    error_message = "the table should have a replica"
   }
 
   assert {

@@ -22,3 +22,8 @@ output "table_arn" {
   description = "The table's ARN."
   value       = aws_dynamodb_table.backend.arn
 }
+
+output "replica_region" {
+  description = "The region of the table's replica; null for none."
+  value       = var.replica == null ? null : var.replica.region
+}
