@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import cluster, headers, lake, rawfiles, rules, schema, settings, unmapped
+from potato import cluster, headers, lake, rawfiles, rules, schema, settings, spans, unmapped
 from potato.errors import PotatoError, nearest
 from potato.families import FAMILIES
 from potato.manifest import Manifest, Verdict
@@ -80,9 +80,11 @@ class CSVLoader:
     def basic_validation(self) -> dict[str, pa.Table]:
         """Check that each mapped column is there, and lay the rows out in the dictionary's columns, still as text."""
         for family, dataset in schema.BRONZE.items():
-            parts = [self._laid_out(file) for file in self.files if file.family == family]
-            empty = dataset.arrow().empty_table()
-            self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+            with spans.making(dataset.name) as told:
+                parts = [self._laid_out(file) for file in self.files if file.family == family]
+                empty = dataset.arrow().empty_table()
+                self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+                told["potato.rows"] = self.tables[family].num_rows
         self._encode()
         return self.tables
 
@@ -182,8 +184,8 @@ class CSVLoader:
         for family, table in self.tables.items():
             dataset = schema.BRONZE[family]
             path = lake.output(f"data/{dataset.name}")
-            lake.write_parts(self._encoded(family), path)
-            manifest.add_output(dataset.name, path, table, dataset)
+            with manifest.output(dataset.name, path, table, dataset):
+                lake.write_parts(self._encoded(family), path)
             names = mapped[family].columns if family in mapped else {}
             manifest.column_lineage[dataset.name] = {
                 field_: [
@@ -202,7 +204,12 @@ class CSVLoader:
 
 
 def _read(file: tuple[Path, str, str, FamilyMapping]) -> RawFile:
-    return rawfiles.read_raw(*file)
+    path, name, family, _ = file
+    about = {"potato.file": name, "potato.family": family, "potato.bytes": path.stat().st_size}
+    with spans.span(f"read {name}", **about) as told:
+        read = rawfiles.read_raw(*file)
+        told["potato.rows"] = read.rows.num_rows
+    return read
 
 
 def _name(path: Path, raw: Path) -> str:

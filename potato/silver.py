@@ -27,6 +27,7 @@ from potato import (
     rules,
     schema,
     settings,
+    spans,
     thresholds,
 )
 from potato.families import FAMILIES, NUTRITION, Family
@@ -78,9 +79,11 @@ class FeatureEngineer:
         self.jumps = self._jumps(families["weight"])
         counted = {name: families[name] for name in study.families()}
         by_reason = accounts.by_reason(counted)
-        self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
-        self._marked = self._flagged(), self._remarked()
-        self.tables["flags"], flagged = marks.listed(*self._marked)
+        with spans.making(schema.QUARANTINE.name):
+            self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
+        with spans.making(schema.FLAGS.name):
+            self._marked = self._flagged(), self._remarked()
+            self.tables["flags"], flagged = marks.listed(*self._marked)
         for name in self.typed:
             engine.drop(self.connection, f"typed_{name}")
         self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
@@ -192,7 +195,8 @@ class FeatureEngineer:
             when a file's rows are not all either kept or quarantined, once each.
         """
         read = lake.read_json(lake.input("data/bronze/ledger.json"))["files"]
-        return self.accounts.ledger(read, self.evidence.files)
+        with spans.making("silver/ledger"):
+            return self.accounts.ledger(read, self.evidence.files)
 
     def engineer_features(self) -> dict[str, pa.Table]:
         """Compute silver's datasets, and once more without the jumps of the scales where there are any."""
@@ -252,8 +256,8 @@ class FeatureEngineer:
         for name in (*schema.SILVER, "quarantine"):
             dataset = schema.SILVER.get(name, schema.QUARANTINE)
             path = lake.output(f"data/{dataset.name}")
-            lake.write(self.tables[name], path)
-            manifest.add_output(dataset.name, path, self.tables[name], dataset)
+            with manifest.output(dataset.name, path, self.tables[name], dataset):
+                lake.write(self.tables[name], path)
         cluster.share(self.settings, "silver", self.tables, _SHARED_BY)
         ledger = self.ledger()
         lake.write_json(lake.output("data/silver/ledger.json"), {"files": ledger})

@@ -261,14 +261,12 @@ class Stage:
         self._record(telemetry, readings.of_stage(document, staging, self.root))
         for verdict in document["contracts"]:
             if not verdict["success"]:
-                telemetry.log(
+                telemetry.log_missed(
                     verdict["severity"],
-                    "expectation missed",
-                    at=telemetry.contract_spans.get(verdict["dataset"]),
-                    dataset=verdict["dataset"],
+                    verdict["dataset"],
+                    verdict["sentence"],
+                    verdict["observed"],
                     expectation=verdict["expectation"],
-                    sentence=verdict["sentence"],
-                    observed=verdict["observed"],
                 )
         found = redaction.clean(document["contracts"])
         lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", found)
