@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from potato import dictionary, drawing, provenance, waterfall
+from potato import dictionary, drawing, places, provenance, waterfall
 from potato.columns import INDIRECT
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
+from potato.trails import Trails
 
 Manifests = Mapping[str, Mapping[str, Any]]
 # Gold's contract is the statistical gate, which the models page shows as a table of gold's own.
@@ -42,16 +43,16 @@ def variables(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
     }
 
 
-def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
+def parts(run: Mapping[str, Any], manifests: Manifests, trails: Trails) -> dict[str, str]:
     """Return the Markdown of the generated parts by name."""
     return {
         "stages": stages(run),
-        "waterfall": waterfall_of(run, manifests),
+        "waterfall": waterfall_of(run, trails),
         "environment": environment(run),
         "contracts": contracts(manifests),
         "lineage-graph": lineage_graph(manifests),
         "term-lineage": term_lineage(manifests),
-        "column-lineage": column_lineage(manifests),
+        "column-lineage": column_lineage(manifests, trails),
         "dictionary": data_dictionary(),
     }
 
@@ -78,19 +79,14 @@ def stages(run: Mapping[str, Any]) -> str:
     )
 
 
-def waterfall_of(run: Mapping[str, Any], manifests: Manifests) -> str:
+def waterfall_of(run: Mapping[str, Any], trails: Trails) -> str:
     """Return the numbered waterfall of the stages, with the code, queries, contracts and log lines of their cells."""
     caption = (
         "What ran, one after the other. A stage's bar shows when it ran within the run, a cell's when within its"
         " stage, and so on. Open a cell for its code, queries, contracts, model fits and log lines."
     )
-    picture = waterfall.draw(run.get("timeline", ()), datasets(manifests))
+    picture = waterfall.draw(run.get("timeline", ()), trails)
     return f"::: {{#fig-waterfall}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
-
-
-def datasets(manifests: Manifests) -> list[str]:
-    """Return the names of all datasets that the stages wrote."""
-    return [name for manifest in manifests.values() for name in manifest["outputs"]]
 
 
 def environment(run: Mapping[str, Any]) -> str:
@@ -107,7 +103,7 @@ def environment(run: Mapping[str, Any]) -> str:
 
 
 def contracts(manifests: Manifests) -> str:
-    """Return a table of the checks that missed, with what was found, and for each layer a folded one of the others."""
+    """Return a table of the checks that missed, with what was found, and for each dataset a folded one of all."""
     asked = {stage: manifests[stage]["contracts"] for stage in _DATA_STAGES if manifests[stage]["contracts"]}
     missed = [verdict for verdicts in asked.values() for verdict in verdicts if not verdict["success"]]
     header = [("Result", False), ("What is checked", False), ("Found", False), ("How many", True), ("Dataset", False)]
@@ -118,11 +114,13 @@ def contracts(manifests: Manifests) -> str:
             result, sentence, dataset = _asked(verdict)
             rows.append([result, sentence, verdict["observed"], f"{verdict['unexpected_count']:,}", dataset])
         blocks.append(html_table(header, rows, "Checks that did not pass"))
-    for stage, verdicts in asked.items():
-        passed = [_asked(verdict) for verdict in verdicts if verdict["success"]]
-        summary = f"{stage.capitalize()}: {len(passed)} of {_count(len(verdicts), 'check')} passed"
-        table = html_table([*header[:2], header[-1]], passed, f"Checks on {stage} that passed")
-        blocks.append(folded(summary, table))
+    for dataset in dict.fromkeys(verdict["dataset"] for verdicts in asked.values() for verdict in verdicts):
+        own = [verdict for verdicts in asked.values() for verdict in verdicts if verdict["dataset"] == dataset]
+        own.sort(key=lambda verdict: verdict["success"])
+        passed = sum(verdict["success"] for verdict in own)
+        table = html_table(header[:2], [_asked(verdict)[:2] for verdict in own], f"Checks on {dataset}")
+        summary = f"{dataset}: {passed} of {_count(len(own), 'check')} passed"
+        blocks.append(folded(summary, f"{places.checks(dataset)}\n\n{table}"))
     return "\n\n".join(blocks) or "No contract was evaluated."
 
 
@@ -170,17 +168,16 @@ def term_lineage(manifests: Manifests) -> str:
     return numbered_table("terms", html_table(header, rows, "Each estimate and the columns behind it"), caption)
 
 
-def column_lineage(manifests: Manifests) -> str:
+def column_lineage(manifests: Manifests, trails: Trails) -> str:
     """Return a folded table a dataset: each column and the columns that it is computed from."""
     blocks = []
     for manifest in manifests.values():
         for dataset in dict.fromkeys([*manifest["outputs"], *manifest["column_lineage"]]):
             found = manifest["column_lineage"].get(dataset, {})
-            rows = [[name, _sources(sources)] for name, sources in found.items()]
+            rows = [[places.column(dataset, name), _sources(sources)] for name, sources in found.items()]
             header = [("Column", False), ("Computed from", False)]
             table = html_table(header, rows, f"Columns of {dataset}") if rows else "Its columns are not traced."
-            # A link to a place inside opens what is folded around it.
-            place = f'```{{=html}}\n<span id="{drawing.anchor(dataset)}"></span>\n```'
+            place = places.dataset(trails[dataset])
             blocks.append(folded(f"{dataset}: {_count(len(found), 'column')}", f"{place}\n\n{table}"))
     return "\n\n".join(blocks) or "No column lineage was recorded."
 
