@@ -205,10 +205,9 @@ class CSVLoader:
 
 def _read(file: tuple[Path, str, str, FamilyMapping]) -> RawFile:
     path, name, family, _ = file
-    about = {"potato.file": name, "potato.family": family, "potato.bytes": path.stat().st_size}
-    with spans.span(f"read {name}", **about) as told:
+    with spans.span(f"read {name}", **{"potato.file": name, "potato.family": family}) as told:
         read = rawfiles.read_raw(*file)
-        told["potato.rows"] = read.rows.num_rows
+        told |= {"potato.rows": read.rows.num_rows, "potato.bytes": path.stat().st_size}
     return read
 
 

@@ -1,31 +1,41 @@
-"""The places inside folded tables of the report that links from other pages lead to, and the links back from there."""
+"""The places inside folded tables of the report that links from other pages lead to, and the links back from there.
+
+A browser that follows a link to such a place opens what is folded around it.
+"""
 
 from __future__ import annotations
 
-from potato import anchors, sources
+import re
+
+from potato import anchors
 from potato.markdown import html
 from potato.snippets import Html
-from potato.trails import Trail
+from potato.trails import Trail, Trails
 
 
 def dataset(trail: Trail) -> str:
-    """Return the first lines of a dataset's columns on the page of lineage: its place, and links to what made it.
-
-    A link to a place inside opens what is folded around it.
-    """
-    checked = f", held against [{trail.asked:,} checks]({trail.checks})" if trail.checks else ""
-    return f"{_place(anchors.columns(trail.name))}\n\n[This is {sources.of_dataset(trail)}{checked}.]{{.source}}"
+    """Return the first lines of a dataset's columns on the page of lineage: its place, and links to what made it."""
+    cell = f"{anchors.RUN}#{anchors.cell(trail.name)}"
+    checked = f", and held against [{trail.asked:,} checks]({trail.checks})" if trail.checks else ""
+    return f"{_place(anchors.columns(trail.name))}\n\n[Made by [this cell]({cell}){checked}.]{{.source}}"
 
 
 def checks(name: str) -> str:
     """Return the place of a dataset's checks on the page of data quality, with a link to the cell that made it."""
-    made = f"[The cell that made it]({anchors.RUN}#{anchors.cell(name)}) has its code, query and log lines."
-    return f"{_place(anchors.checks(name))}\n\n[{made}]{{.source}}"
+    return f"{_place(anchors.checks(name))}\n\n[Made by [this cell]({anchors.RUN}#{anchors.cell(name)}).]{{.source}}"
 
 
 def column(dataset: str, name: str) -> Html:
     """Return the name of a column as the place that links to it lead to."""
     return Html(f'<span id="{anchors.column(dataset, name)}">{html(name)}</span>')
+
+
+def linked(text: str, trails: Trails) -> Html:
+    """Return a text in which the name of a dataset before a colon leads to the dataset's columns on the same page."""
+    known = sorted((html(name) for name, trail in trails.items() if trail.traced), key=len, reverse=True)
+    named = re.compile(rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?=[:,] )") if known else re.compile(r"(?!)")
+    shown = named.sub(lambda found: f'<a href="#{anchors.columns(found[1])}">{found[1]}</a>', html(text))
+    return Html(shown.replace("\n", "<br>"))
 
 
 def _place(name: str) -> str:

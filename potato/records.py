@@ -83,7 +83,8 @@ def waterfall_of(run: Mapping[str, Any], trails: Trails) -> str:
     """Return the numbered waterfall of the stages, with the code, queries, contracts and log lines of their cells."""
     caption = (
         "What ran, one after the other. A stage's bar shows when it ran within the run, a cell's when within its"
-        " stage, and so on. Open a cell for its code, queries, contracts, model fits and log lines."
+        " stage, and so on. Open a cell for what it makes and from what, its code, log lines, queries, contracts and"
+        " model fits."
     )
     picture = waterfall.draw(run.get("timeline", ()), trails)
     return f"::: {{#fig-waterfall}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
@@ -174,7 +175,10 @@ def column_lineage(manifests: Manifests, trails: Trails) -> str:
     for manifest in manifests.values():
         for dataset in dict.fromkeys([*manifest["outputs"], *manifest["column_lineage"]]):
             found = manifest["column_lineage"].get(dataset, {})
-            rows = [[places.column(dataset, name), _sources(sources)] for name, sources in found.items()]
+            rows = [
+                [places.column(dataset, name), places.linked(_sources(sources), trails)]
+                for name, sources in found.items()
+            ]
             header = [("Column", False), ("Computed from", False)]
             table = html_table(header, rows, f"Columns of {dataset}") if rows else "Its columns are not traced."
             place = places.dataset(trails[dataset])

@@ -130,9 +130,11 @@ class Sources:
 
 def of_dataset(trail: Trail) -> str:
     """Return the links from a number to its dataset's columns, or checks, and to the cell that made it."""
-    shown = f"`{trail.shown}`" if "/" in trail.shown else trail.shown
+    shown = f"`{trail.shown}`" if trail.is_file else trail.shown
     if trail.traced:
         shown = f"[{shown}]({anchors.LINEAGE}#{anchors.columns(trail.name)})"
     elif trail.checks:
         shown = f"[{shown}]({trail.checks})"
-    return f"{shown}, made by [this cell]({anchors.RUN}#{anchors.cell(trail.name)})"
+    return (
+        f"{shown}, {'made by' if trail.is_file else 'asked in'} [this cell]({anchors.RUN}#{anchors.cell(trail.name)})"
+    )

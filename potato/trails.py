@@ -5,13 +5,13 @@ All of it is what the published manifests say; where something is told on the re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from potato import anchors, drawing, manifest
-from potato.columns import Lineage
+from potato.columns import INDIRECT, Lineage
 
 _FILES = 3
 """How many raw files with the same columns are named, and not only counted."""
@@ -31,10 +31,10 @@ class Trail:
     rows : None where it has none.
     traced : whether the page of lineage lists its columns.
     asked : how many checks it was held against.
-    missed : each check that missed, with what was found.
+    missed : each check that missed, with what was found; the dataset is named only where there are several.
     checks : the address of the list of its checks; empty where no page has it.
     sources : the datasets and raw files that it is made from.
-    raw : the raw files' columns behind it, in words.
+    raw : the columns of raw files that its values are computed from, as (file, column).
     """
 
     name: str
@@ -45,7 +45,12 @@ class Trail:
     missed: tuple[str, ...] = ()
     checks: str = ""
     sources: tuple[str, ...] = ()
-    raw: str = ""
+    raw: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a dataset or another file, and not what a stage was asked."""
+        return not self.name.endswith(f"/{CONTRACT}")
 
 
 Trails = Mapping[str, Trail]
@@ -66,6 +71,8 @@ def gather(manifests: Mapping[str, Mapping[str, Any]], *, gate: bool) -> dict[st
             verdicts.setdefault(verdict["dataset"], []).append(verdict)
         for name in dict.fromkeys([*told["outputs"], *told["column_lineage"]]):
             output = told["outputs"].get(name)
+            # A table of results without rows was made from nothing.
+            empty = output is not None and not output["rows"] and not told["column_lineage"].get(name)
             found[name] = _asked(
                 verdicts.get(name, []),
                 name,
@@ -73,7 +80,7 @@ def gather(manifests: Mapping[str, Mapping[str, Any]], *, gate: bool) -> dict[st
                 shown=name,
                 rows=int(output["rows"]) if output else None,
                 traced=True,
-                sources=tuple(sorted(made_from.get(name, ()))),
+                sources=() if empty else tuple(sorted(made_from.get(name, ()))),
                 raw=_raw(name, known),
             )
         if ledger := manifest.LEDGERS.get(stage):
@@ -87,7 +94,7 @@ def gather(manifests: Mapping[str, Mapping[str, Any]], *, gate: bool) -> dict[st
 
 def _asked(verdicts: list[Mapping[str, Any]], name: str, *, gate: bool, **about: Any) -> Trail:
     missed = tuple(
-        manifest.told(verdict["dataset"], verdict["sentence"], verdict["observed"])
+        manifest.told(verdict["dataset"], verdict["sentence"], verdict["observed"]).removeprefix(f"{name}: ")
         for verdict in verdicts
         if not verdict["success"]
     )
@@ -99,23 +106,32 @@ def _asked(verdicts: list[Mapping[str, Any]], name: str, *, gate: bool, **about:
     return Trail(name, asked=len(verdicts), missed=missed, checks=place if verdicts else "", **about)
 
 
-def _raw(dataset: str, known: Mapping[str, Lineage]) -> str:
-    """Return the columns of raw files behind a dataset, by file; a study can have a file for each person."""
-    behind: dict[str, set[str]] = {}
+def _raw(dataset: str, known: Mapping[str, Lineage]) -> frozenset[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
     queue = [(dataset, column) for column in known.get(dataset, ())]
     seen = set(queue)
     while queue:
         name, column = queue.pop()
         for source in known.get(name, {}).get(column, ()):
             pair = source["dataset"], source["column"]
+            if source.get("kind") == INDIRECT:
+                continue
             if pair[0].startswith("raw/"):
-                behind.setdefault(pair[0], set()).add(pair[1])
+                found.add(pair)
             elif pair not in seen:
                 seen.add(pair)
                 queue.append(pair)
+    return frozenset(found)
+
+
+def raw_columns(trails: Iterable[Trail]) -> str:
+    """Return the raw columns behind datasets in words, by file; a study can have a file for each person."""
+    by_file: dict[str, list[str]] = {}
+    for file, column in sorted({pair for trail in trails for pair in trail.raw}):
+        by_file.setdefault(file, []).append(column)
     alike: dict[str, list[str]] = {}
-    for file, names in sorted(behind.items()):
-        alike.setdefault(", ".join(sorted(names)), []).append(PurePosixPath(file).name)
+    for file, names in by_file.items():
+        alike.setdefault(", ".join(names), []).append(PurePosixPath(file).name)
     return "; ".join(
         f"{', '.join(files) if len(files) <= _FILES else f'{len(files):,} files'}: {names}"
         for names, files in alike.items()

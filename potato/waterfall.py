@@ -9,7 +9,7 @@ from typing import Any
 from potato import anchors, manifest
 from potato.markdown import html, listing
 from potato.timeline import QUERY, Making, Part, Stage, makings
-from potato.trails import CONTRACT, MANIFEST, Trail, Trails
+from potato.trails import Trail, Trails, raw_columns
 
 _MANY = 12
 """From so many raw files on, what read them is folded."""
@@ -76,6 +76,8 @@ class _Drawing:
         read = dict.fromkeys(name for trail in made for name in trail.sources if name not in own)
         inside = [self._listed("Makes", made, own=True)]
         inside.append(self._listed("From", [self._trails[name] for name in read if name in self._trails]))
+        if behind := raw_columns(made):
+            inside.append(f'<p class="made"><b>Raw columns behind:</b> {html(behind)}.</p>')
         if part.error:
             inside.append(f'<p class="made">Stopped: {html(part.error)}</p>')
         if part.code:
@@ -120,7 +122,7 @@ class _Drawing:
         names = str(part.attributes["potato.dataset"]).split(",")
         told = "".join(f'<li class="missed">{html(line)}</li>' for line in missed)
         held = [self._trails[name] for name in names if name in self._trails]
-        return (f'<ul class="made">{told}</ul>' if told else "") + self._listed("All checks of", held)
+        return (f'<ul class="made">{told}</ul>' if told else "") + self._listed("All checks of", held, missed=False)
 
     def _reads(self, text: str) -> str:
         """Return links to the queries that made what a query reads."""
@@ -134,14 +136,14 @@ class _Drawing:
                 links.append(f'<a href="#{anchors.cell(f"bronze/{name}")}"><code>bronze/{html(name)}</code></a>')
         return f'<p class="made">Reads {", ".join(links)}.</p>' if links else ""
 
-    def _listed(self, title: str, trails: Collection[Trail], *, own: bool = False) -> str:
+    def _listed(self, title: str, trails: Collection[Trail], *, own: bool = False, missed: bool = True) -> str:
         if not trails:
             return ""
-        items = "".join(self._item(trail, own=own) for trail in trails)
+        items = "".join(self._item(trail, own=own, missed=missed) for trail in trails)
         named = f"<b>{html(title)}</b>" if title else ""
         return f'<div class="made">{named}<ul>{items}</ul></div>'
 
-    def _item(self, trail: Trail, *, own: bool) -> str:
+    def _item(self, trail: Trail, *, own: bool, missed: bool) -> str:
         """Return all that leads on from a dataset, as a line of a list; in the cell of its `own` it is its place."""
         making = self._made.get(trail.name)
         links = []
@@ -154,13 +156,13 @@ class _Drawing:
         if trail.asked:
             links.append(self._checks(trail))
         rows = "" if trail.rows is None else f" ({trail.rows:,} rows)"
-        raw = f"<br>Raw columns behind it: {html(trail.raw)}." if trail.raw and own else ""
-        # The stage's own lines, which name each check that missed, stand in the contract's cell.
-        lines = trail.missed if not trail.name.endswith((f"/{CONTRACT}", f"/{MANIFEST}")) else ()
-        missed = "".join(f'<br><span class="missed">{html(line)}</span>' for line in lines)
+        # In the cell of a contract its span and the log lines name each check that missed.
+        lines = trail.missed if missed and trail.is_file else ()
+        told = "".join(f'<br><span class="missed">{html(line)}</span>' for line in lines)
         place = f' id="{anchors.cell(trail.name)}"' if own else ""
         tail = f": {', '.join(links)}" if links else ""
-        return f"<li{place}><code>{html(trail.shown)}</code>{rows}{tail}.{raw}{missed}</li>"
+        shown = f"<code>{html(trail.shown)}</code>" if trail.is_file else html(trail.shown)
+        return f"<li{place}>{shown}{rows}{tail}.{told}</li>"
 
     def _checks(self, trail: Trail) -> str:
         missed = len(trail.missed)

@@ -18,7 +18,20 @@ import pypandoc
 import pytest
 from bs4 import BeautifulSoup
 
-from potato import dictionary, drawing, links, pages, quality, records, renderers, schema, site, snippets, thresholds
+from potato import (
+    anchors,
+    dictionary,
+    drawing,
+    links,
+    pages,
+    quality,
+    records,
+    renderers,
+    schema,
+    site,
+    snippets,
+    thresholds,
+)
 from potato.errors import PotatoError
 from potato.markdown import code, plain
 from potato.snippets import html_table
@@ -530,7 +543,9 @@ def test_a_failed_check_stands_in_the_open_and_those_that_passed_are_folded(buil
     cells = [cell.text for cell in missed.select("tbody td")]
     assert cells[:4] == ["warning", "Energy lies between 200 and 6,000 kcal a day.", "3 above 6,000", "3"]
     (folded,) = page.select("details:not([open])")
-    assert folded.summary.text == "Silver: 1 of 2 checks passed"
+    assert folded.summary.text == "silver/weekly_features: 1 of 2 checks passed"
+    assert [row.td.text for row in folded.select("tbody tr")] == ["warning", "passed"], "what missed stands first"
+    assert folded.find(id=anchors.checks("silver/weekly_features")), "a link to it opens what is folded"
 
 
 def test_the_quality_page_counts_each_file_and_names_what_is_not_used(built: Path) -> None:
