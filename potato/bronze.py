@@ -156,10 +156,11 @@ class CSVLoader:
         A file that holds two families is read twice, once for each, and its key says which.
         """
         families = Counter(file.name for file in self.files)
-        return {
-            file.name if families[file.name] == 1 else f"{file.name} ({file.family})": self._entry(file)
-            for file in self.files
-        }
+        with spans.making("bronze/ledger"):
+            return {
+                file.name if families[file.name] == 1 else f"{file.name} ({file.family})": self._entry(file)
+                for file in self.files
+            }
 
     def _entry(self, file: RawFile) -> dict[str, Any]:
         mapping = self.settings.study.mapping(file.family)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from potato import dictionary, drawing, places, provenance, waterfall
+from potato import anchors, dictionary, drawing, places, provenance, waterfall
 from potato.columns import INDIRECT
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
 from potato.trails import Trails
@@ -194,6 +194,8 @@ def data_dictionary() -> str:
         if section.rows:
             rows = [[text or EMPTY for text in row] for row in section.rows]
             blocks.append(html_table([(name, False) for name in section.header], rows, section.title))
+        if section.rows or any(map(str.isdigit, section.text)):
+            blocks.append(f"[Source: [`potato/schema.py`]({anchors.RUN}#make-it-again).]{{.source}}")
     return "\n\n".join(blocks)
 
 

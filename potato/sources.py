@@ -16,8 +16,7 @@ from potato.results import ATTRITION, BOOTSTRAP, COEFFICIENTS, COMPLETION, DIAGN
 from potato.schema import FLAGS, MODELING_DATASET, QUARANTINE, SUBJECT_TRAJECTORIES, SUBJECTS, WEEKLY_FEATURES
 from potato.trails import CONTRACT, MANIFEST, Trail, Trails
 
-STUDY, PARAMETERS, THRESHOLDS, SCHEMA = "studies", "params.yaml", "potato/thresholds.py", "potato/schema.py"
-DRIFT, RUN = "drift.json", "runs"
+STUDY, DRIFT, RUN, PARAMETERS, THRESHOLDS = "studies", "drift.json", "runs", "params.yaml", "potato/thresholds.py"
 
 _WEIGHTS, _WEEKS, _MODELLED = SUBJECT_TRAJECTORIES.name, WEEKLY_FEATURES.name, MODELING_DATASET.name
 _MANIFESTS = tuple(f"{stage}/{MANIFEST}" for stage in ("bronze", "silver", "gold"))
@@ -42,6 +41,8 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "models.bootstrap": (BOOTSTRAP.name,),
     "models.slope": (COEFFICIENTS.name,),
     "models.formula": (PARAMETERS,),
+    "models.bootstrapping": ("potato/bootstrap.py",),
+    "models.correction": ("potato/models.py",),
     "attrition": (ATTRITION.name,),
     "attrition.rule": (STUDY, _WEIGHTS),
     "attrition.weights": (COMPLETION.name,),
@@ -71,7 +72,6 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "lineage-graph": _MANIFESTS,
     "term-lineage": _MANIFESTS,
     "column-lineage": _MANIFESTS,
-    "dictionary": (SCHEMA,),
     "stages": (RUN,),
     "environment": (RUN,),
 }
