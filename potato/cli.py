@@ -181,9 +181,8 @@ def lineage_show(
 
     found = provenance.Provenance.read(lake.root()).back(name)
     told = Console(highlight=False)
-    for depth, text, indirect in provenance.lines(found):
-        held = "held equal: " if indirect else ""
-        told.print(f"{'   ' * depth}{held}{text}", markup=False, soft_wrap=True, style="dim" if indirect else None)
+    for depth, text, decides in provenance.lines(found):
+        told.print(f"{'   ' * depth}{text}", markup=False, soft_wrap=True, style="dim" if decides else None)
 
 
 @lineage.command("replay")

@@ -74,7 +74,7 @@ class Lineage:
         versions = manifest["inputs"] or dict.fromkeys(self._inputs)
         traced: Mapping[str, Any] = manifest["column_lineage"]
         outputs = [self._output(name, entry, manifest) for name, entry in manifest["outputs"].items()]
-        outputs += [self._traced(name, traced[name]) for name in traced if name not in manifest["outputs"]]
+        outputs += [self._traced(name, manifest) for name in traced if name not in manifest["outputs"]]
         if "ledger" in manifest:
             outputs.append(self._ledger(manifest))
         self._tell(
@@ -144,13 +144,13 @@ class Lineage:
 
     def _output(self, name: str, entry: Mapping[str, Any], manifest: Manifest) -> openlineage.OutputDataset:
         described = facets.source(self.root) | facets.version(entry["fingerprint"]) | facets.schema(entry["schema"])
-        described |= self._columns(manifest["column_lineage"].get(name, {})) | facets.assertions(manifest, name)
+        described |= self._columns(name, manifest) | facets.assertions(manifest, name)
         return openlineage.OutputDataset(*self._name(name), facets=described, outputFacets=facets.rows(entry["rows"]))
 
-    def _traced(self, name: str, columns: Mapping[str, Sequence[Mapping[str, str]]]) -> openlineage.OutputDataset:
+    def _traced(self, name: str, manifest: Manifest) -> openlineage.OutputDataset:
         """Return a fitted model as a dataset: its terms are the columns."""
-        fields = [{"name": column, "type": "double"} for column in columns]
-        described = facets.source(self.root) | facets.schema(fields) | self._columns(columns)
+        fields = [{"name": column, "type": "double"} for column in manifest["column_lineage"][name]]
+        described = facets.source(self.root) | facets.schema(fields) | self._columns(name, manifest)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
     def _ledger(self, manifest: Manifest) -> openlineage.OutputDataset:
@@ -159,9 +159,10 @@ class Lineage:
         described = facets.source(self.root) | facets.version(manifest["ledger"]) | facets.assertions(manifest, name)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
-    def _columns(self, derived: Mapping[str, Sequence[Mapping[str, str]]]) -> facets.DatasetFacets:
-        datasets = {source["dataset"] for sources in derived.values() for source in sources}
-        return facets.column_lineage(derived, {name: self._name(name) for name in datasets})
+    def _columns(self, dataset: str, manifest: Manifest) -> facets.DatasetFacets:
+        derived, deciding = manifest["column_lineage"].get(dataset, {}), manifest["row_lineage"].get(dataset, ())
+        datasets = {source["dataset"] for sources in (*derived.values(), deciding) for source in sources}
+        return facets.column_lineage(derived, deciding, {name: self._name(name) for name in datasets})
 
 
 def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None, *, wait: bool = True) -> None:

@@ -338,6 +338,7 @@ def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]
         "inputs": {},
         "outputs": outputs,
         "column_lineage": {},
+        "row_lineage": {},
         "contracts": [],
         "metrics": {},
     }

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from potato import facets, run
+from potato.columns import source
 from potato.errors import PotatoError
 from potato.lineage import Lineage, run_ended
 
@@ -44,9 +45,13 @@ MANIFEST = {
     },
     "column_lineage": {
         "silver/weekly_features": {
-            "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
+            "energy_kcal_per_day": [
+                source("bronze/nutrition", "energy_kcal", "AGGREGATION", "CONDITIONAL"),
+                source("bronze/nutrition", "date", "WINDOW"),
+            ],
         }
     },
+    "row_lineage": {"silver/weekly_features": [source("bronze/nutrition", "fault", "FILTER")]},
     "contracts": [VERDICT],
     "metrics": {},
 }
@@ -136,8 +141,17 @@ def test_outputs_carry_schema_columns_verdicts_rows_and_version(this_run: run.Ru
         ("subject_id", "string", 1),
         ("energy_kcal_per_day", "double", 2),
     ]
-    (source,) = said["columnLineage"]["fields"]["energy_kcal_per_day"]["inputFields"]
-    assert (source["name"], source["field"]) == (str(tmp_path / "data/bronze/nutrition"), "energy_kcal")
+    energy, date = said["columnLineage"]["fields"]["energy_kcal_per_day"]["inputFields"]
+    assert (energy["name"], energy["field"]) == (str(tmp_path / "data/bronze/nutrition"), "energy_kcal")
+    assert [(one["type"], one["subtype"]) for one in energy["transformations"]] == [
+        ("DIRECT", "AGGREGATION"),
+        ("INDIRECT", "CONDITIONAL"),
+    ]
+    assert [(one["type"], one["subtype"]) for one in date["transformations"]] == [("INDIRECT", "WINDOW")]
+    (fault,) = said["columnLineage"]["dataset"]
+    assert (fault["name"], fault["field"]) == (str(tmp_path / "data/bronze/nutrition"), "fault")
+    assert [(one["type"], one["subtype"]) for one in fault["transformations"]] == [("INDIRECT", "FILTER")]
+    assert said["columnLineage"]["_schemaURL"].split("/")[5] == "1-2-0"
     (assertion,) = said["dataQualityAssertions"]["assertions"]
     assert (assertion["success"], assertion["severity"]) == (False, "warn")
     assert assertion["column"] == "energy_kcal_per_day"
@@ -246,16 +260,16 @@ def test_raw_files_are_told_with_the_columns_that_were_read(this_run: run.Run, t
     raw, entry = "raw/demo/weight.csv", {"rows": 1, "fingerprint": "f", "schema": []}
     lineage = Lineage(this_run, "bronze", tmp_path)
     lineage.start([raw])
-    traced = {"bronze/weight": {"weight": [{"dataset": raw, "column": "kilos"}], "source_row": []}}
+    traced = {"bronze/weight": {"weight": [source(raw, "kilos", "IDENTITY")], "source_row": []}}
     lineage.complete(MANIFEST | {"inputs": {raw: "aaa"}, "outputs": {"bronze/weight": entry}, "column_lineage": traced})
-    (source,) = _events(this_run)[-1]["inputs"]
-    assert [(field["name"], field["type"]) for field in source["facets"]["schema"]["fields"]] == [("kilos", "string")]
+    (read,) = _events(this_run)[-1]["inputs"]
+    assert [(field["name"], field["type"]) for field in read["facets"]["schema"]["fields"]] == [("kilos", "string")]
 
 
 def test_a_fitted_model_is_a_dataset_whose_columns_are_its_terms(this_run: run.Run, tmp_path: Path) -> None:
     sources = [
-        {"dataset": "silver/modeling_dataset", "column": "energy_kcal_per_day"},
-        {"dataset": "silver/modeling_dataset", "column": "group", "kind": "indirect"},
+        source("silver/modeling_dataset", "energy_kcal_per_day", "AGGREGATION"),
+        source("silver/modeling_dataset", "group", "GROUP_BY"),
     ]
     lineage = Lineage(this_run, "gold", tmp_path)
     lineage.start(["silver/modeling_dataset"])
@@ -318,7 +332,7 @@ def _all_kinds(found: run.Run, root: Path) -> list[dict[str, Any]]:
     Lineage(found, "gold", root).fail(ValueError("broken"), MANIFEST)
     bronze = Lineage(found, "bronze", root)
     bronze.start(["raw/demo/weight.csv"])
-    traced = {"bronze/weight": {"weight": [{"dataset": "raw/demo/weight.csv", "column": "kilos"}]}}
+    traced = {"bronze/weight": {"weight": [source("raw/demo/weight.csv", "kilos", "IDENTITY")]}}
     bronze.complete(MANIFEST | {"inputs": {"raw/demo/weight.csv": "aaa"}, "column_lineage": traced})
     report = Lineage(found, "report", root)
     report.start(["gold/models/coefficients"])

@@ -19,6 +19,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from potato import dictionary, drawing, links, pages, quality, records, renderers, schema, site, snippets, thresholds
+from potato.columns import source
 from potato.errors import PotatoError
 from potato.markdown import code, plain
 from potato.snippets import html_table
@@ -243,7 +244,7 @@ def a_manifest(stage: str, inputs: list[str], outputs: list[str], **more: Any) -
     described = {name: {"rows": 40, "fingerprint": FINGERPRINT, "schema": []} for name in outputs}
     read = dict.fromkeys(inputs, FINGERPRINT)
     base = {"stage": stage, "study": "small", "inputs": read, "outputs": described, "column_lineage": {}}
-    return base | {"contracts": [], "metrics": {}} | more
+    return base | {"row_lineage": {}, "contracts": [], "metrics": {}} | more
 
 
 def some_manifests() -> dict[str, dict[str, Any]]:
@@ -259,10 +260,10 @@ def some_manifests() -> dict[str, dict[str, Any]]:
     }
     lineage = {
         "silver/weekly_features": {
-            "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
-            "subject_id": [{"dataset": "bronze/nutrition", "column": "subject_id"}],
+            "energy_kcal_per_day": [source("bronze/nutrition", "energy_kcal", "AGGREGATION")],
+            "subject_id": [source("bronze/nutrition", "subject_id", "IDENTITY")],
         },
-        "silver/modeling_dataset": {"weight_kg": [{"dataset": "silver/weekly_features", "column": "subject_id"}]},
+        "silver/modeling_dataset": {"weight_kg": [source("silver/weekly_features", "subject_id", "IDENTITY")]},
     }
     return {
         "bronze": a_manifest("bronze", ["raw/nutrition", "raw/weight"], ["bronze/nutrition", "bronze/weight"]),
@@ -558,16 +559,19 @@ def test_the_run_page_tells_what_ran_and_which_run_made_what_was_cached(built: P
 def traced_manifests() -> dict[str, dict[str, Any]]:
     """Return manifests of three layers in which columns, a fitted model and an empty table of results are traced."""
     raw, modelled = "raw/small/a.csv", "silver/modeling_dataset"
-    week = {"dataset": modelled, "column": "study_week", "kind": "indirect"}
-    share = [{"dataset": modelled, "column": "share"}, week]
-    bronze = {"day": [{"dataset": raw, "column": "When"}], "food": [{"dataset": raw, "column": "What"}]}
+    share = [source(modelled, "share", "AGGREGATION"), source(modelled, "study_week", "GROUP_BY")]
+    bronze = {"day": [source(raw, "When", "IDENTITY")], "food": [source(raw, "What", "IDENTITY")]}
     silver = {
-        "study_week": [{"dataset": "bronze/nutrition", "column": "day"}],
-        "share": [{"dataset": "bronze/nutrition", "column": "food"}],
+        "study_week": [source("bronze/nutrition", "day", "TRANSFORMATION")],
+        "share": [source("bronze/nutrition", "food", "AGGREGATION")],
+        "entries": [source("bronze/nutrition", "day", "FILTER")],
     }
+    kept = {modelled: [source("bronze/nutrition", "day", "FILTER")]}
     made = {
         "bronze": a_manifest("bronze", [raw], ["bronze/nutrition"], column_lineage={"bronze/nutrition": bronze}),
-        "silver": a_manifest("silver", ["bronze/nutrition"], [modelled], column_lineage={modelled: silver}),
+        "silver": a_manifest(
+            "silver", ["bronze/nutrition"], [modelled], column_lineage={modelled: silver}, row_lineage=kept
+        ),
         "gold": a_manifest(
             "gold",
             [modelled],
@@ -644,9 +648,25 @@ def test_a_box_leads_to_its_columns_and_a_source_line_leads_to_its_dataset(built
 
 def test_each_estimate_is_shown_with_its_columns_and_the_raw_ones_behind_them(tmp_path: Path) -> None:
     table = BeautifulSoup(records.term_lineage(traced_manifests()), "html.parser")
-    rows = [[cell.text for cell in row.select("td")] for row in table.select("tbody tr")]
-    assert rows == [["share", "ols_cluster, mixed_effects", "share", "a.csv: What", "study_week"]]
+    rows = [[list(cell.stripped_strings) for cell in row.select("td")] for row in table.select("tbody tr")]
+    way = ["computed from silver/modeling_dataset: share", "out of a.csv: What"]
+    assert rows == [
+        [["share", "in ols_cluster, mixed_effects"], [*way, "decided by silver/modeling_dataset: study_week"]]
+    ]
     assert records.term_lineage(some_manifests()) == "No model was fitted."
+
+
+def test_the_lineage_of_a_column_tells_what_it_is_computed_from_and_what_decides_on_it() -> None:
+    told = records.column_lineage(traced_manifests())
+    assert "Which rows there are is decided by bronze/nutrition: day." in told.replace("\\", "")
+    found = {}
+    for row in BeautifulSoup(told, "html.parser").select("tr"):
+        found |= {cells[0].text: list(cells[1].stripped_strings) for cells in [row.select("td")] if cells}
+    assert found["estimate"] == [
+        "computed from silver/modeling_dataset: share",
+        "decided by silver/modeling_dataset: study_week",
+    ]
+    assert found["entries"] == ["counted, decided by bronze/nutrition: day"]
 
 
 @pytest.mark.parametrize(
