@@ -48,11 +48,13 @@ class Traced:
     rows: Pairs = frozenset()
 
     def by_column(self) -> Lineage:
-        """Return the sources of each column; one that nothing is computed into has those that decide on its rows.
+        """Return the sources of each column, without those of `of_rows`, which every column has.
 
-        A column of constants, such as the name of a fault, says something by the rows that it stands in.
+        A column that nothing is computed into has them all: a number of rows, or a constant such as the name of a
+        fault, says something by the rows that it is of.
         """
-        return {column: listed(pairs or self.rows) for column, pairs in self.columns.items()}
+        own = {column: {pair for pair in pairs if pair not in self.rows} for column, pairs in self.columns.items()}
+        return {column: listed(own[column] or pairs or self.rows) for column, pairs in self.columns.items()}
 
     def of_rows(self) -> list[Source]:
         """Return the sources that decide on which rows there are."""

@@ -27,7 +27,7 @@ class Step:
     dataset, column : names as in the manifests; a raw file is a dataset, too.
     sources : the columns that it is computed from.
     files : raw files that stand behind this column, each with the name of its own.
-    decided : (dataset, column) of those that decide on this column without being part of its value.
+    decided : (dataset, column) of those that decide on this column without being part of its value, beside `rows`.
     rows : (dataset, column) of those that decide on which rows its dataset has.
     """
 
@@ -114,6 +114,9 @@ class Provenance:
             else:
                 step.files.append(pair)
         step.rows = [(source["dataset"], source["column"]) for source in self.rows.get(dataset, ())]
+        if step.sources or step.files:
+            # What decides on all rows is told once.
+            step.decided = [pair for pair in step.decided if pair not in step.rows]
         return step
 
     def raw(self, step: Step) -> list[Pair]:

@@ -133,17 +133,15 @@ def _asked(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def lineage_graph(manifests: Manifests) -> str:
-    """Return the numbered picture of the datasets, once for a screen and once for a phone."""
+    """Return the numbered picture of the datasets."""
     caption = (
-        "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person "
-        "and week (silver), and turned into models and tables (gold). An arrow to a frame leads to every box in it. "
-        "A box leads to its columns below; one with several files is a folder."
+        "What goes into what. Raw files are copied row by row (bronze), cleaned and gathered by person and week"
+        " (silver), and turned into models and tables (gold). A line comes out of boxes, runs down, and ends with an"
+        " arrow at what they go into; where lines meet there is a dot. Boxes in one frame come from the same and go"
+        " into the same. A box leads to its columns below; one with several files is a folder."
     )
-    pictures = "\n".join(
-        f'<div class="drawing {kind}">\n{drawing.draw(manifests, per_row)}\n</div>'
-        for kind, per_row in (("wide", drawing.WIDE), ("narrow", drawing.NARROW))
-    )
-    return f"::: {{#fig-lineage}}\n```{{=html}}\n{pictures}\n```\n\n{caption}\n:::"
+    picture = f'<div class="drawing">\n{drawing.draw(manifests)}\n</div>'
+    return f"::: {{#fig-lineage}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
 
 
 def term_lineage(manifests: Manifests) -> str:
