@@ -187,9 +187,11 @@ def lineage_show(
 
 @lineage.command("replay")
 def lineage_replay() -> None:
-    """Send the lineage events that a backend did not take, oldest run first, each once."""
+    """Send the lineage events that a backend did not take, oldest run first, each once; ends runs that were killed."""
     from potato import backend
+    from potato.lineage import close_left_open
 
+    close_left_open(lake.root())
     told = backend.replay(lake.root())
     if not told.delivered and not told.refused:
         console.print("  nothing waits: every event was delivered, or no backend was set when it was told")

@@ -168,9 +168,9 @@ def draw(manifests: Mapping[str, Mapping[str, Any]]) -> str:
     left = _MARGIN + _LANE * max((lane.place + 1 for lane in lanes), default=0)
     width = left + _WIDE + 2 * _MARGIN
     tip = 'viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto"'
+    around = f'viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="lineage-title"'
     parts = [
-        f'<svg class="lineage" viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="lineage-title"'
-        ' xmlns="http://www.w3.org/2000/svg">',
+        f'<svg class="lineage" {around} xmlns="http://www.w3.org/2000/svg">',
         f'<title id="lineage-title">{html(describe(manifests))}</title>',
         f'<defs><marker id="lineage-tip" {tip}><path d="M0 0 8 4 0 8z" class="tip"/></marker></defs>',
     ]
