@@ -113,8 +113,8 @@ class Lineage:
     ) -> None:
         told = facets.parent(self.run, self._teller.namespace) | self._processing()
         told |= facets.parameters(_settings(self.root), self.stage) | dict(run_facets or {})
-        job, source = f"potato.{self.stage}", _notebook(self.stage)
-        self._teller.tell(state, self.run_id, job, told, inputs=inputs, outputs=outputs, **source)
+        job, (path, kind) = f"potato.{self.stage}", _code(self.stage)
+        self._teller.tell(state, self.run_id, job, told, inputs=inputs, outputs=outputs, path=path, kind=kind)
 
     def _is_first(self) -> bool:
         """Create the run's file of events and tell whether it was not there; of two processes only one creates it."""
@@ -193,9 +193,9 @@ def left_behind(run: runs.Run, outcome: Outcome, moment: int) -> None:
         begun = _without_end(run.folder)
         for run_id, job in begun.items():
             if run_id != run.id:
-                stage = job.removeprefix("potato.")
+                path, kind = _code(job.removeprefix("potato."))
                 around = facets.parent(run, teller.namespace) | killed
-                teller.tell(openlineage.RunState.ABORT, run_id, job, around, when=when, **_notebook(stage))
+                teller.tell(openlineage.RunState.ABORT, run_id, job, around, path=path, kind=kind, when=when)
         if run.id in begun:
             told = killed if outcome == "aborted" else {}
             teller.tell(_STATES[outcome], run.id, PIPELINE_JOB, told, when=when)
@@ -221,11 +221,9 @@ def _without_end(folder: Path) -> dict[str, str]:
     return begun
 
 
-def _notebook(stage: str) -> dict[str, str]:
-    """Return the path and the kind of a stage's source."""
-    if stage in _SOURCES:
-        return {"path": _SOURCES[stage], "kind": "TASK"}
-    return {"path": f"notebooks/{stage}.ipynb", "kind": "NOTEBOOK"}
+def _code(stage: str) -> tuple[str, str]:
+    """Return the path and the kind of a stage's code."""
+    return (_SOURCES[stage], "TASK") if stage in _SOURCES else (f"notebooks/{stage}.ipynb", "NOTEBOOK")
 
 
 class _Teller:
