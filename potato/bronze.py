@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from potato import cluster, headers, lake, rawfiles, rules, schema, settings, spans, unmapped
+from potato.columns import Lineage, source
 from potato.errors import PotatoError, nearest
 from potato.families import FAMILIES
 from potato.manifest import Manifest, Verdict
@@ -187,21 +188,22 @@ class CSVLoader:
             path = lake.output(f"data/{dataset.name}")
             with manifest.output(dataset.name, path, table, dataset):
                 lake.write_parts(self._encoded(family), path)
-            names = mapped[family].columns if family in mapped else {}
-            manifest.column_lineage[dataset.name] = {
-                field_: [
-                    {"dataset": f"raw/{self.study}/{file.name}", "column": name}
-                    for file in self.files
-                    if file.family == family
-                ]
-                for field_, name in names.items()
-            }
+            manifest.column_lineage[dataset.name] = self._sources(mapped[family], family) if family in mapped else {}
             manifest.metrics[f"rows_{family}"] = table.num_rows
         cluster.share(self.settings, "bronze", self.tables, dict.fromkeys(self.tables, "source_file"))
         content = {"files": self.ledger(), "files_not_used": self.files_not_used}
         lake.write_json(lake.output("data/bronze/ledger.json"), content)
         manifest.write()
         return manifest
+
+    def _sources(self, mapping: FamilyMapping, family: str) -> Lineage:
+        """Return the raw columns that each field of a family comes from."""
+        files = [f"raw/{self.study}/{file.name}" for file in self.files if file.family == family]
+        found = {name: [source(file, column, "IDENTITY") for file in files] for name, column in mapping.columns.items()}
+        if mapping.rows:
+            # A row that the study does not choose has that as its fault.
+            found["fault"] = [source(file, name, "CONDITIONAL") for file in files for name in mapping.rows]
+        return found
 
 
 def _read(file: tuple[Path, str, str, FamilyMapping]) -> RawFile:

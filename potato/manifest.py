@@ -68,13 +68,18 @@ def code_fingerprint(root: Path, stage: str) -> str:
 
 @dataclass
 class Manifest:
-    """Datasets read and written, their schemas, the columns' sources, contract verdicts and metrics of one stage."""
+    """Datasets read and written, their schemas and sources, contract verdicts and metrics of one stage.
+
+    `column_lineage` has for each dataset and column the sources of its values, `row_lineage` for each dataset those
+    that decide on which rows it has; see potato.columns.
+    """
 
     stage: str
     study: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    column_lineage: dict[str, dict[str, list[dict[str, str]]]] = field(default_factory=dict)
+    column_lineage: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    row_lineage: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     contracts: list[Verdict] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -170,8 +170,8 @@ def now() -> str:
     return _iso(datetime.now(UTC))
 
 
-def moment(nanoseconds: int) -> str:
-    """Return a time, given in nanoseconds since 1970, as every record of a run writes it."""
+def at(nanoseconds: int) -> str:
+    """Return a time, in nanoseconds since 1970, as every record of a run writes it."""
     return _iso(datetime.fromtimestamp(nanoseconds / 1e9, UTC))
 
 

@@ -55,7 +55,9 @@ class Html(str):
     """A cell of `html_table` that is HTML already, such as a link."""
 
 
-def html_table(header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], label: str) -> str:
+def html_table(
+    header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], label: str, *, stacked: bool = False
+) -> str:
     """Return a raw HTML block: a table in a box that scrolls when the table is wider than the screen.
 
     Parameters
@@ -63,18 +65,20 @@ def html_table(header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]
     header : (text, is a number) for each column; numbers stand right.
     rows : the cells' plain texts, or Html; a verdict's word becomes a badge.
     label : what the box holds, for people who do not see it.
+    stacked : whether texts keep their lines, break anywhere and, on a phone, stand below each other.
     """
-    rows = list(rows)
+    rows, shown = list(rows), _lines if stacked else _badge
     kinds = [_kind(number, [row[place] for row in rows]) for place, (_, number) in enumerate(header)]
+    box = "table-scroll stacked" if stacked else "table-scroll"
     lines = [
         "```{=html}",
-        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{html(label)}">',
+        f'<div class="{box}" tabindex="0" role="region" aria-label="{html(label)}">',
     ]
     lines += ['<table class="table">', "<thead><tr>"]
     lines += [f'<th scope="col"{kind}>{html(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)]
     lines.append("</tr></thead>\n<tbody>")
     for row in rows:
-        cells = (f"<td{kind}>{_badge(text)}</td>" for text, kind in zip(row, kinds, strict=True))
+        cells = (f"<td{kind}>{shown(text)}</td>" for text, kind in zip(row, kinds, strict=True))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</tbody></table>", "</div>", "```"])
 
@@ -93,6 +97,10 @@ def _badge(text: str) -> str:
     if isinstance(text, Html):
         return text
     return f'<span class="badge badge-{text}">{text}</span>' if text in _VERDICTS else html(text)
+
+
+def _lines(text: str) -> str:
+    return text if isinstance(text, Html) else "<br>".join(map(html, text.split("\n")))
 
 
 def numbered_table(identifier: str, table: str, caption: str) -> str:

@@ -192,7 +192,7 @@ class Telemetry:
             context = trace.set_span_in_context(trace.NonRecordingSpan(tracer.context(self.run.trace_id, at)))
         extra = redaction.clean({f"{name}_" if name in _RESERVED else name: value for name, value in fields.items()})
         line = {
-            "ts": runs.moment(when) if when else runs.now(),
+            "ts": runs.at(when) if when else runs.now(),
             "level": level,
             "event": redaction.redact(event),
             "run_id": self.run.id,

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from potato import anchors, drawing, manifest
-from potato.columns import INDIRECT, Lineage
+from potato.columns import Lineage, is_direct
 
 _FILES = 3
 """How many raw files with the same columns are named, and not only counted."""
@@ -114,7 +114,7 @@ def _raw(dataset: str, known: Mapping[str, Lineage]) -> frozenset[tuple[str, str
         name, column = queue.pop()
         for source in known.get(name, {}).get(column, ()):
             pair = source["dataset"], source["column"]
-            if source.get("kind") == INDIRECT:
+            if not is_direct(source):
                 continue
             if pair[0].startswith("raw/"):
                 found.add(pair)

@@ -296,7 +296,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_every_table_of_the_report_can_be_followed_to_a_raw_row(demo: Path) -> None:
     trajectory = pq.read_table(demo / "data/silver/subject_trajectories").to_pylist()[0]
     sources = lake.read_json(demo / "data/silver/manifest.json")["column_lineage"]["silver/subject_trajectories"]
-    assert {"dataset": "bronze/weight", "column": "weight"} in sources["weight_kg"]
+    assert ("bronze/weight", "weight") in {(one["dataset"], one["column"]) for one in sources["weight_kg"]}
     row = next(
         r for r in pq.read_table(demo / "data/bronze/weight").to_pylist() if r["subject_id"] == trajectory["subject_id"]
     )

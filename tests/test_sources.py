@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from potato import origins, pages, site, sources, trails
+from potato.columns import source
 from potato.gold import ModelingPipeline
 from potato.schema import MODELING_DATASET, SUBJECT_TRAJECTORIES, WEEKLY_FEATURES
 from potato.sources import Sources
@@ -150,10 +151,10 @@ def test_every_part_that_names_no_dataset_itself_has_its_sources() -> None:
 
 def test_the_raw_columns_behind_a_dataset_are_told_by_file_and_many_files_are_counted() -> None:
     lineage = {
-        "bronze/x": {"kg": [{"dataset": f"raw/s/{n}.csv", "column": "kilos"} for n in range(5)]},
-        "silver/x": {"kg": [{"dataset": "bronze/x", "column": "kg"}]},
+        "bronze/x": {"kg": [source(f"raw/s/{n}.csv", "kilos", "IDENTITY") for n in range(5)]},
+        "silver/x": {"kg": [source("bronze/x", "kg", "IDENTITY")]},
     }
-    told = {"inputs": {}, "contracts": []}
+    told = {"inputs": {}, "contracts": [], "row_lineage": {}}
     manifests = {
         stage: {**told, "outputs": {}, "column_lineage": {f"{stage}/x": lineage[f"{stage}/x"]}}
         for stage in ("bronze", "silver")
