@@ -34,8 +34,8 @@ def linked(text: str, trails: Trails) -> Html:
     """Return a text in which the name of a dataset before a colon leads to the dataset's columns on the same page."""
     known = sorted((html(name) for name, trail in trails.items() if trail.traced), key=len, reverse=True)
     named = re.compile(rf"(?<![\w/])({'|'.join(map(re.escape, known))})(?=[:,] )") if known else re.compile(r"(?!)")
-    shown = named.sub(lambda found: f'<a href="#{anchors.columns(found[1])}">{found[1]}</a>', html(text))
-    return Html(shown.replace("\n", "<br>"))
+    shown = "<br>".join(map(html, text.split("\n")))
+    return Html(named.sub(lambda found: f'<a href="#{anchors.columns(found[1])}">{found[1]}</a>', shown))
 
 
 def _place(name: str) -> str:
