@@ -33,6 +33,7 @@ class Trail:
     asked : how many checks it was held against.
     missed : each check that missed, with what was found; the dataset is named only where there are several.
     checks : the address of the list of its checks; empty where no page has it.
+    met : the checks that were met, where no page lists them.
     sources : the datasets and raw files that it is made from.
     raw : the columns of raw files that its values are computed from, as (file, column).
     """
@@ -44,6 +45,7 @@ class Trail:
     asked: int = 0
     missed: tuple[str, ...] = ()
     checks: str = ""
+    met: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     raw: frozenset[tuple[str, str]] = frozenset()
 
@@ -103,7 +105,8 @@ def _asked(verdicts: list[Mapping[str, Any]], name: str, *, gate: bool, **about:
         place = anchors.CONTRACTS
     if name.startswith("gold/"):
         place = anchors.GATE if gate else ""
-    return Trail(name, asked=len(verdicts), missed=missed, checks=place if verdicts else "", **about)
+    met = () if place else tuple(verdict["sentence"] for verdict in verdicts if verdict["success"])
+    return Trail(name, asked=len(verdicts), missed=missed, checks=place if verdicts else "", met=met, **about)
 
 
 def _raw(dataset: str, known: Mapping[str, Lineage]) -> frozenset[tuple[str, str]]:

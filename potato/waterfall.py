@@ -120,8 +120,9 @@ class _Drawing:
             return self._listed("", [self._trails[name] for name in names if name in self._trails])
         missed = str(part.attributes.get(manifest.MISSED, "")).splitlines()
         names = str(part.attributes["potato.dataset"]).split(",")
-        told = "".join(f'<li class="missed">{html(line)}</li>' for line in missed)
         held = [self._trails[name] for name in names if name in self._trails]
+        told = "".join(f'<li class="missed">{html(line)}</li>' for line in missed)
+        told += "".join(f"<li>{html(line)}</li>" for trail in held for line in trail.met)
         return (f'<ul class="made">{told}</ul>' if told else "") + self._listed("All checks of", held, missed=False)
 
     def _reads(self, text: str) -> str:

@@ -550,6 +550,19 @@ def test_a_failed_check_stands_in_the_open_and_those_that_passed_are_folded(buil
     assert folded.find(id=anchors.checks("silver/weekly_features")), "a link to it opens what is folded"
 
 
+def test_the_lineage_page_leads_from_a_dataset_to_its_cell_and_checks_and_from_a_column_to_its_sources(
+    built: Path,
+) -> None:
+    page = soup(built, "lineage.html")
+    place = page.find(id=anchors.columns("silver/weekly_features"))
+    table = place.find_parent("details")
+    links_ = [link["href"] for link in table.select(".source a")]
+    assert links_ == ["run.html#made-silver-weekly-features", "data-quality.html#checks-silver-weekly-features"]
+    assert page.find(id=anchors.column("silver/weekly_features", "energy_kcal_per_day")).text == "energy_kcal_per_day"
+    modelled = page.find(id=anchors.columns("silver/modeling_dataset")).find_parent("details")
+    assert modelled.select_one("td a")["href"] == f"#{anchors.columns('silver/weekly_features')}"
+
+
 def test_the_quality_page_counts_each_file_and_names_what_is_not_used(built: Path) -> None:
     page = soup(built, "data-quality.html")
     rows = [[cell.text for cell in row("td")] for row in page.select("#tbl-ledger tbody tr")]

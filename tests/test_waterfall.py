@@ -182,6 +182,15 @@ def test_a_contract_says_which_expectations_missed_and_where_all_are(runs: Path)
     assert contract.select_one("a[href='data-quality.html#checks-silver-weekly-features']")
 
 
+def test_a_contract_whose_checks_no_page_lists_names_those_that_were_met(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "silver/weekly_features"
+    monkeypatch.setitem(TRAILS, name, trail(name, checks="", met=("It is so, too.",)))
+    contract = drawn(runs).select(".inner")[2]
+    assert [line.text for line in contract.select("ul")[0].select("li")] == [MISSED, "It is so, too."]
+
+
 def test_a_dataset_without_a_query_leads_to_the_cell_that_saved_it(runs: Path) -> None:
     assert "engineer.save()" in cell_of(drawn(runs), "silver/flags").text
 
