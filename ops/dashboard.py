@@ -49,15 +49,22 @@ def series(name: str, *, part: str = "", **labels: str) -> str:
     return f"{full}{{{', '.join(selectors)}}}"
 
 
-def added(selected: str, window: str) -> str:
-    """Return what a counter gained within a window, where a series that is younger counts as a whole."""
-    return f"(({selected} unless {selected} offset {window}) or increase({selected}[{window}]))"
+def left(name: str, **labels: str) -> str:
+    """Return what the last runs left in a gauge, also when the collector was restarted since."""
+    return f"last_over_time({series(name, **labels)}[30d])"
+
+
+def added(name: str, window: str, *, part: str = "", **labels: str) -> str:
+    """Return what a counter gained within 1d or 7d, as the rules record it."""
+    counter = measures.prometheus_name(measures.find(name)) + (f"_{part}" if part else "")
+    selectors = [STUDY, *(f'{label}="{value}"' for label, value in ({"counter": counter} | labels).items())]
+    return f"potato:counters:added{window}{{{', '.join(selectors)}}}"
 
 
 def success(window: str) -> str:
     """Return the share of runs that succeeded."""
-    good = added(series("potato.run.outcomes", outcome="succeeded"), window)
-    return f"(sum({good}) or vector(0)) / sum({added(series('potato.run.outcomes'), window)})"
+    good = added("potato.run.outcomes", window, outcome="succeeded")
+    return f"(sum({good}) or vector(0)) / (sum({added('potato.run.outcomes', window)}) > 0)"
 
 
 def explore(source: str, query: dict[str, Any]) -> str:
@@ -124,10 +131,10 @@ def log_lines(title: str, description: str, expression: str) -> logs.Panel:
 
 
 def now(board: dashboard.Dashboard) -> None:
-    age = f"time() - min({series('potato.dataset.written.timestamp', stage='silver')})"
+    age = f"max(potato:silver_age_seconds{{{STUDY}}})"
     budget = f"1 - (1 - {success('7d')}) / 0.05"
-    failing = f"sum({series('potato.contract.verdicts', severity='error', verdict='failed')})"
-    share = f"max({series('potato.quarantine.share')})"
+    failing = f"sum({left('potato.contract.verdicts', severity='error', verdict='failed')})"
+    share = f"max({left('potato.quarantine.share')})"
     firing = 'count(ALERTS{alertstate="firing"}) or vector(0)'
     board.with_row(dashboard.Row("Now: is what was promised kept?"))
     for panel in (
@@ -150,7 +157,7 @@ def now(board: dashboard.Dashboard) -> None:
         ),
         number(
             "Age of silver",
-            "Since its oldest dataset was published. Promised: 2 hours.",
+            "Since it was last published, of the study with the oldest. Promised: 2 hours.",
             units.Seconds,
             age,
             (None, "green"),
@@ -174,7 +181,7 @@ def now(board: dashboard.Dashboard) -> None:
         ),
         number(
             "Alerts firing",
-            "Prometheus' page Alerts names them.",
+            "Prometheus' page Alerts names them, and the runbook says what to do.",
             units.Short,
             firing,
             (None, "green"),
@@ -193,7 +200,7 @@ def now(board: dashboard.Dashboard) -> None:
         ),
         lines(
             "Alerts",
-            "Which fired when; ops/runbook.md says what to do.",
+            "Which fired when; the runbook, linked above, says what to do.",
             units.Short,
             ask(firing_by_name, "{{alertname}}"),
         ),
@@ -203,11 +210,12 @@ def now(board: dashboard.Dashboard) -> None:
 
 def pipeline(board: dashboard.Dashboard) -> None:
     board.with_row(dashboard.Row("Pipeline"))
-    buckets = added(series("potato.stage.duration", part="bucket"), "1d")
-    total, count = (added(series("potato.stage.duration", part=part), "1d") for part in ("sum", "count"))
-    slow = f"histogram_quantile(0.95, sum by (stage, le) ({buckets}))"
-    mean = f"sum by (stage) ({total}) / sum by (stage) ({count})"
-    outcomes = f"sum by (outcome) ({added(series('potato.run.outcomes'), '1d')})"
+    buckets, total, count = (added("potato.stage.duration", "1d", part=part) for part in ("bucket", "sum", "count"))
+    slow = f"histogram_quantile(0.95, sum by (stage, le) ({buckets})) >= 0"
+    # Grafana asks for exemplars of the series that the query names. A recorded one has none: the last part is empty.
+    slow = f"{slow} or sum by (stage) ({series('potato.stage.duration', part='bucket')} < 0)"
+    mean = f"sum by (stage) ({total}) / (sum by (stage) ({count}) > 0)"
+    outcomes = f"sum by (outcome) ({added('potato.run.outcomes', '1d')})"
     memory = f"max by (stage, process) ({series('potato.stage.memory.peak')})"
     click = "A point opens its trace; a click on a line opens the traces and log lines of its stage."
     for panel in (
@@ -236,7 +244,7 @@ def pipeline(board: dashboard.Dashboard) -> None:
             "Rows written",
             "By the latest execution of each stage.",
             units.Short,
-            f"sum by (dataset) ({series('potato.dataset.rows', outcome='written')})",
+            f"sum by (dataset) ({left('potato.dataset.rows', outcome='written')})",
             "{{dataset}}",
             width=8,
         ),
@@ -267,7 +275,7 @@ def quality(board: dashboard.Dashboard) -> None:
             "Quarantine by reason",
             "Rows set aside by the latest execution; data/quarantine/ has them with file and row.",
             units.Short,
-            f"sum by (family, reason) ({series('potato.quarantine.rows')})",
+            f"sum by (family, reason) ({left('potato.quarantine.rows')})",
             "{{family}}: {{reason}}",
         ),
         lines("The statistical gate", "Findings by verdict.", units.Short, ask(findings, "{{verdict}}")),
@@ -290,7 +298,7 @@ def drift_and_models(board: dashboard.Dashboard) -> None:
             "Person-weeks that each model uses",
             "0: the model was left out; the page Models of the report says why.",
             units.Short,
-            f"sum by (study, model) ({series('potato.model.observations')})",
+            f"sum by (study, model) ({left('potato.model.observations')})",
             "{{study}}: {{model}}",
         ),
     ):
@@ -299,7 +307,7 @@ def drift_and_models(board: dashboard.Dashboard) -> None:
 
 def freshness(board: dashboard.Dashboard) -> None:
     board.with_row(dashboard.Row("Freshness"))
-    age = f"time() - max by (study, dataset) ({series('potato.dataset.written.timestamp')})"
+    age = f"time() - max by (study, dataset) ({left('potato.dataset.written.timestamp')})"
     board.with_panel(
         bars(
             "Age of each dataset",
@@ -334,6 +342,7 @@ def build() -> str:
     board = board.with_variable(study.current(models.VariableOption(text="All", value="$__all")))
     for title, url in (
         ("Alerts", "http://localhost:9090/alerts"),
+        ("Runbook", "http://localhost:9090/user/runbook.txt"),
         ("Traces", "http://localhost:16686"),
         ("Lineage", "http://localhost:3001"),
     ):

@@ -32,7 +32,8 @@ down)
 up)
   sh ./secrets.sh secrets
   docker compose --file "$file" up --detach --wait --wait-timeout 240 ||
-    fail "Not every service came up. To see why: docker compose --file ops/$file logs"
+    fail "Not every service came up. To see why: docker compose --file ops/$file logs
+If what is stored can't be read (another version's, or damaged), begin anew, without it: docker compose --file ops/$file down --volumes"
   ;;
 *) fail "stack.sh up or down, not $action." ;;
 esac
@@ -43,7 +44,7 @@ if [ "$stack" = observability ]; then
   export OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318
   make run
 
-  Grafana       http://localhost:3000    the dashboard; to change something: admin, password in ops/secrets/grafana_password
+  Grafana       http://localhost:3000    the dashboard; nobody has to log in
   Prometheus    http://localhost:9090    metrics and alert rules
   Alertmanager  http://localhost:9093    who is told; ops/README.md says what to fill in
   Jaeger        http://localhost:16686   traces

@@ -161,7 +161,8 @@ class Stage:
             seconds=seconds,
             error=_sentence(error) if error else None,
         )
-        telemetry.log("error" if error else "info", f"stage {status}", seconds=round(seconds, 3))
+        said = f"stage failed: {_sentence(error)}" if error else "stage ran"
+        telemetry.log("error" if error else "info", said, seconds=round(seconds, 3))
         if outcome := ending.outcome_of(state, error):
             self.ended(self.run, state, outcome, telemetry, error)
 
@@ -216,7 +217,8 @@ class Stage:
             )
         except notebooks.NotebookFailed as error:
             telemetry.notebook_spans(error.notebook, kernel)
-            telemetry.log("error", "cell failed", cell=error.cell, traceback=error.traceback)
+            said = f"cell failed: {error.cell}: {error.what}"
+            telemetry.log("error", said, cell=error.cell, traceback=error.traceback)
             raise
         telemetry.notebook_spans(node, kernel)
         path = staging / manifest.PATHS[self.name]

@@ -86,7 +86,7 @@ class Telemetry:
             message = error.what if isinstance(error, PotatoError) else str(error)
             self.log(
                 "error",
-                "exception",
+                f"exception: {type(error).__name__}: {' '.join(str(error).split())}",
                 error=type(error).__name__,
                 message=message,
                 traceback="".join(traceback.format_exception(error)),
@@ -178,11 +178,12 @@ class Telemetry:
         line = redaction.redact(manifest.told(dataset, sentence, observed))
         at, when = self._missed.get(line, (None, None))
         told = {"dataset": dataset, "sentence": sentence, "observed": observed}
-        self.log(level, "expectation missed", at=at, when=when, **told, **fields)
+        self.log(level, f"expectation missed: {line}", at=at, when=when, **told, **fields)
 
     def log(self, level: str, event: str, *, at: str | None = None, when: int | None = None, **fields: object) -> None:
         """Append a line to logs.jsonl; a field named like one of the line's own gets an underscore.
 
+        `event` is all that some readers show: it says what happened, and `fields` the same for programs.
         `at` is the id of the span that the line belongs to; by default it is the one that is open. `when` is the time
         of what the line tells, in nanoseconds since 1970, where that was not just now.
         """

@@ -62,13 +62,14 @@ def exposition(lines: Iterable[Mapping[str, Any]]) -> str:
 
 @contextmanager
 def scraped(text: str) -> Iterator[str]:
-    """Serve `text` on loopback until the block ends; yields host and port."""
+    """Serve `text` on loopback until the block ends; yields host and port. OpenMetrics ends with `# EOF`."""
+    version = "application/openmetrics-text; version=1.0.0" if text.endswith("# EOF\n") else "text/plain; version=0.0.4"
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = text.encode()
             self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Type", f"{version}; charset=utf-8")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -145,32 +146,66 @@ class Prometheus:
         found: list[dict[str, Any]] = self.get("/api/v1/query", query=expression)["result"]
         return found
 
+    def page(self, path: str) -> tuple[str, str]:
+        """Return the type and the text of a page."""
+        with build_opener(ProxyHandler({})).open(f"{self._url}{path}", timeout=5) as answer:
+            return answer.headers["Content-Type"], answer.read().decode()
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Return name and study of each alert that fires."""
+        alerts = self.ask('ALERTS{alertstate="firing"}')
+        return {(alert["metric"]["alertname"], alert["metric"].get("study", "")) for alert in alerts}
+
     def is_filled(self) -> bool:
         """Say whether every target was scraped, and every rule evaluated on what was scraped."""
         targets = self.get("/api/v1/targets")["activeTargets"]
         rules = [rule for group in self.get("/api/v1/rules")["groups"] for rule in group["rules"]]
-        healthy = all(target["health"] == "up" for target in targets) and all(rule["health"] == "ok" for rule in rules)
-        return (
-            bool(targets and rules) and healthy and bool(self.ask("count_over_time(potato:silver_age_seconds[1m]) > 2"))
+        known = all(target["health"] != "unknown" for target in targets) and all(
+            rule["health"] == "ok" for rule in rules
         )
+        recorded = (
+            "max(count_over_time(potato:counters:added1d[1m])) > 2",
+            'count_over_time(up{job="pipeline"}[1m]) > 4',
+        )
+        return bool(targets and rules) and known and all(map(self.ask, recorded))
 
 
 @contextmanager
-def running(folder: Path, text: str) -> Iterator[Prometheus]:
-    """Start Prometheus with the project's own configuration and rules; only its targets are on loopback."""
+def running(
+    folder: Path, text: str, *, history: str = "", collector: bool = True, at_once: bool = False
+) -> Iterator[Prometheus]:
+    """Start Prometheus with the project's own configuration and rules; only its targets are on loopback.
+
+    Rules are evaluated twice a second. `history` is what was scraped and recorded in the days before, in OpenMetrics'
+    format. Without `collector` its own page is not there. With `at_once` no alert waits until it fires.
+    """
     assert PROGRAM is not None
     config = yaml.safe_load((HERE / "ops/prometheus/prometheus.yaml").read_text())
     own = _free_address()
-    with scraped(text) as page, scraped("otelcol_process_uptime_seconds 1\n") as collector:
-        targets = {"pipeline": page, "collector": collector, "prometheus": own}
+    command = yaml.safe_load((HERE / "ops/compose.yaml").read_text())["services"]["prometheus"]["command"]
+    as_shipped = [option for option in command if option.startswith(("--web.external-url=", "--enable-feature="))]
+    (folder / "pages").mkdir()
+    shutil.copy(HERE / "ops/runbook.md", folder / "pages/runbook.txt")
+    if history:
+        (folder / "history").write_text(history)
+        made = ("promtool", "tsdb", "create-blocks-from", "openmetrics", "history", "data")
+        subprocess.run(made, cwd=folder, check=True, capture_output=True)
+    with scraped(text) as page, scraped("otelcol_process_uptime_seconds 1\n") as there:
+        targets = {"pipeline": page, "collector": there if collector else _free_address(), "prometheus": own}
         for job in config["scrape_configs"]:
             job["static_configs"] = [{"targets": [targets[job["job_name"]]]}]
         config["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
         config["alerting"]["alertmanagers"] = []
-        config["rule_files"] = [str(HERE / "ops/prometheus" / name) for name in config["rule_files"]]
+        for name in config["rule_files"]:
+            rules = yaml.safe_load((HERE / "ops/prometheus" / name).read_text())
+            for group in rules["groups"]:
+                group.pop("interval", None)
+                for rule in group["rules"]:
+                    rule.pop("for" if at_once else "", None)
+            (folder / name).write_text(yaml.safe_dump(rules))
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
         options = ("--config.file=prometheus.yaml", "--storage.tsdb.path=data", f"--web.listen-address={own}")
-        with _started(folder, PROGRAM, *options, "--log.level=warn"):
+        with _started(folder, PROGRAM, *options, *as_shipped, "--web.user-assets=pages", "--log.level=warn"):
             found = Prometheus(f"http://{own}")
             wait_for(found.is_filled)
             yield found
@@ -185,6 +220,13 @@ def alertmanager(folder: Path) -> Iterator[str]:
     with _started(folder, ALERTMANAGER, *options, "--cluster.listen-address="):
         wait_for(lambda: _get(f"http://{own}/api/v2/status")["versionInfo"] is not None)
         yield f"http://{own}"
+
+
+def states(url: str) -> dict[str, str]:
+    """Return what an Alertmanager does with the alerts that it has, by study: active, suppressed or unprocessed."""
+    return defaultdict(
+        str, {alert["labels"]["study"]: alert["status"]["state"] for alert in _get(f"{url}/api/v2/alerts")}
+    )
 
 
 @dataclass
@@ -252,6 +294,8 @@ def rule_expressions() -> dict[str, list[str]]:
     for rule in (rule for group in rules for rule in group["rules"]):
         if "record" in rule:
             found[rule["record"]] = [rule["expr"]]
+        elif absent := re.fullmatch(r"absent\((.+)\)", rule["expr"]):
+            found[rule["alert"]] = [absent[1]]
         else:
             sides = re.split(r"\s[<>]\s", rule["expr"])
             assert len(sides) == 2, rule["expr"]
@@ -259,7 +303,11 @@ def rule_expressions() -> dict[str, list[str]]:
     return found
 
 
-def runbook(language: str) -> list[str]:
-    """Return the runbook's lines in blocks of a language: promql, logql or sh."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", (HERE / "ops/runbook.md").read_text(), re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+def runbook(language: str) -> dict[str, list[str]]:
+    """Return the lines in the runbook's blocks of a language (promql, logql or sh), by alert; "" is above the first."""
+    first, *sections = re.split(r"^## ", (HERE / "ops/runbook.md").read_text(), flags=re.MULTILINE)
+    found = {}
+    for name, section in [("", first), *((section.split()[0], section) for section in sections)]:
+        blocks = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        found[name] = [line for block in blocks for line in block.splitlines()]
+    return found

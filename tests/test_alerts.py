@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import pytest
 import yaml
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from potato import measures, run
+from potato import measures, run, totals
 from potato.telemetry import Telemetry
 
 from . import prometheus
@@ -25,6 +28,7 @@ from .receivers import clean_environment, receiver
 
 OPS = HERE / "ops"
 RULES = OPS / "prometheus/rules.yaml"
+RUNBOOK = "http://localhost:9090/user/runbook.txt"
 RULE_TESTS = sorted(OPS.glob("prometheus/*.test.yaml"))
 promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason=prometheus.WITHOUT)
 amtool = pytest.mark.skipif(
@@ -71,6 +75,133 @@ def test_what_was_asked_for_is_watched() -> None:
     assert {"ContractFailing", "QuarantineJumped"} < limits.keys()
 
 
+def test_what_a_week_added_is_reckoned_as_what_a_day_added() -> None:
+    rules = {name: expressions[0] for name, expressions in prometheus.rule_expressions().items()}
+    day = rules["potato:counters:added1d"].replace("86400", "7 * 86400").replace("1d", "7d")
+    assert rules["potato:counters:added7d"] == day.replace("counters:total[", 'counters:total{outcome!=""}[')
+
+
+def test_prometheus_shows_the_runbook_where_an_alert_says() -> None:
+    service = yaml.safe_load((OPS / "compose.yaml").read_text())["services"]["prometheus"]
+    options = dict(option.lstrip("-").split("=", 1) for option in service["command"])
+    assert f"{options['web.external-url']}/user/runbook.txt" == RUNBOOK
+    assert f"./runbook.md:{options['web.user-assets']}/runbook.txt:ro" in service["volumes"]
+    links = json.loads((OPS / "grafana/dashboards/potato.json").read_text())["links"]
+    assert RUNBOOK in [link["url"] for link in links]
+
+
+FROM_COLLECTOR = {"job": "potato", "instance": "collector:8889"}
+OUTCOMES, SECONDS = "potato.run.outcomes", "potato.stage.duration"
+
+
+def _measured(metric: str, value: float, study: str = "demo", **attributes: str) -> dict[str, Any]:
+    """Return a line of metrics.jsonl, as the collector shows it."""
+    labels = measures.labels(measures.find(metric), {"study": study, "stage": "silver"}, attributes)
+    return {"metric": metric, "value": value, "attributes": labels | FROM_COLLECTOR}
+
+
+def _history(hours: range, series: list[tuple[str, dict[str, str], float]]) -> str:
+    """Return series of one value, every five minutes of some hours before now, as OpenMetrics' lines."""
+    lines: list[str] = []
+    for name, labels, value in series:
+        shown = ",".join(f'{key}="{text}"' for key, text in labels.items())
+        times = [time.time() - 3600 * hour + 300 * step for hour in hours for step in range(12)]
+        lines += [] if f"# TYPE {name} gauge" in lines else [f"# TYPE {name} gauge"]
+        lines += [f"{name}{{{shown}}} {value} {moment:.0f}" for moment in times]
+    return "\n".join([*lines, ""])
+
+
+def _answers(server: prometheus.Prometheus, alert: str) -> list[list[dict[str, Any]]]:
+    """Ask what the runbook wants to be asked when an alert fires."""
+    questions = prometheus.runbook("promql")[alert]
+    answers = [server.ask(question) for question in questions]
+    assert questions
+    assert [question for question, answer in zip(questions, answers, strict=True) if not answer] == []
+    assert all(math.isfinite(float(one["value"][1])) for answer in answers for one in answer), questions
+    return answers
+
+
+def _values(answer: list[dict[str, Any]], label: str, study: str = "demo") -> dict[str, float]:
+    return {one["metric"][label]: float(one["value"][1]) for one in answer if one["metric"]["study"] == study}
+
+
+@pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
+def test_when_an_alert_fires_each_query_of_its_section_says_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_environment(monkeypatch)
+    now = time.time()
+    lines = [
+        # demo has run twice in its life, and failed once.
+        _measured(OUTCOMES, 1, outcome="succeeded"),
+        _measured(OUTCOMES, 1, outcome="failed"),
+        _measured(SECONDS, 400, stage="gold", status="ran"),
+        _measured(SECONDS, 12, stage="bronze", status="failed"),
+        _measured(totals.STARTED, now - 3600),
+        _measured("potato.dataset.written.timestamp", now - 3 * 3600, dataset="silver/subjects"),
+        _measured("potato.dataset.rows", 900, dataset="silver/subjects", outcome="written"),
+        _measured("potato.stage.memory.peak", 3e8, process="child"),
+        _measured("potato.contract.verdicts", 2, dataset="silver/subjects", severity="error", verdict="failed"),
+        _measured("potato.quarantine.share", 0.5, family="weight"),
+        _measured("potato.quarantine.rows", 40, family="weight", reason="no number"),
+    ]
+    known = []
+    # The machine was off from the 30th hour before to now.
+    for study, good, bad in (("calm", (90, 91), (10, 10)), ("back", (1000, 1000), (20, 21))):
+        for outcome, (before, after) in {"succeeded": good, "failed": bad}.items():
+            lines.append(_measured(OUTCOMES, after, study, outcome=outcome))
+            labels = {"counter": "potato_run_outcomes_total", "job": "potato", "study": study, "outcome": outcome}
+            known.append(("potato:counters:total", labels, before))
+        lines.append(_measured(totals.STARTED, now - 1e6, study))
+        known.append(("potato:counters:started", {"job": "potato", "study": study}, now - 1e6))
+    usual = {"study": "demo", "stage": "silver", "family": "weight"} | FROM_COLLECTOR
+    history = _history(range(60, 30, -1), sorted(known, key=lambda one: one[0]))
+    history += _history(range(26, 4, -1), [("potato_quarantine_share_ratio", usual, 0.02)]) + "# EOF\n"
+    with prometheus.running(tmp_path, prometheus.exposition(lines), history=history, at_once=True) as server:
+        of_demo = {"SilverStale", "SuccessLow", "ContractFailing", "QuarantineJumped", "StageSlow"}
+        assert server.firing() == {("SuccessLow", "back"), *((alert, "demo") for alert in of_demo)}
+        answers = {alert: _answers(server, alert) for alert in of_demo}
+        kind, text = server.page("/user/runbook.txt")
+    outcomes, failed = answers["SuccessLow"]
+    assert _values(outcomes, "outcome") == {"succeeded": 1, "failed": 1}
+    assert _values(outcomes, "outcome", "calm") == {"succeeded": 1, "failed": 0}
+    assert _values(outcomes, "outcome", "back") == {"succeeded": 0, "failed": 1}
+    assert _values(failed, "stage") == {"bronze": 1}
+    slow, executions, *_ = answers["StageSlow"]
+    assert _values(slow, "stage")["gold"] > 300
+    assert _values(executions, "stage") == {"gold": 1, "bronze": 1}
+    assert _values(answers["ContractFailing"][0], "dataset") == {"silver/subjects": 2}
+    assert kind.startswith("text/plain")
+    assert "## SuccessLow" in text
+
+
+@pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
+def test_a_collector_that_is_gone_and_silver_of_which_nothing_is_known_are_told_and_a_duration_names_its_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_environment(monkeypatch)
+    trace_id, name = uuid.uuid4().hex, "potato_stage_duration_seconds"
+    labels = 'job="potato",study="demo",stage="gold",status="ran"'
+    page = [
+        f"# TYPE {name} histogram",
+        f'{name}_bucket{{{labels},le="10"}} 1 # {{trace_id="{trace_id}"}} 7.5',
+        f'{name}_bucket{{{labels},le="+Inf"}} 1',
+        f"{name}_sum{{{labels}}} 7.5",
+        f"{name}_count{{{labels}}} 1",
+        "# EOF\n",
+    ]
+    (slow,) = prometheus.panel_expressions()["Duration: 95th percentile of a day"]
+    with prometheus.running(tmp_path, "\n".join(page), collector=False, at_once=True) as server:
+        assert server.firing() == {("CollectorDown", ""), ("SilverUnknown", "")}
+        (up,) = _answers(server, "CollectorDown")
+        assert [float(one["value"][1]) for one in up] == [0]
+        _answers(server, "SilverUnknown")
+        assert len(server.ask(slow)) == 1
+        around = {"start": f"{time.time() - 3600:.0f}", "end": f"{time.time() + 3600:.0f}"}
+        (found,) = server.get("/api/v1/query_exemplars", query=slow, **around)
+    assert [exemplar["labels"] for exemplar in found["exemplars"]] == [{"trace_id": trace_id}]
+
+
 @amtool
 def test_alertmanager_accepts_its_configuration() -> None:
     _succeeds("amtool", "check-config", OPS / "alertmanager/alertmanager.yaml")
@@ -83,7 +214,7 @@ def test_a_critical_alert_is_paged_and_mailed_with_what_to_do_and_its_secrets_co
     clean_environment(monkeypatch)
     rule = _alerts()["ContractFailing"]
     alert = {"labels": {"alertname": "ContractFailing", "study": "demo", **rule["labels"]}}
-    alert["annotations"] = {"summary": "S.", "description": "D.", "runbook_url": rule["annotations"]["runbook_url"]}
+    alert["annotations"] = {"summary": "S.", "description": "D.", "runbook_url": RUNBOOK}
     (tmp_path / "key").write_text("key-of-the-file")
     (tmp_path / "password").write_text("password-of-the-file")
     config = yaml.safe_load((OPS / "alertmanager/alertmanager.yaml").read_text())
@@ -103,12 +234,32 @@ def test_a_critical_alert_is_paged_and_mailed_with_what_to_do_and_its_secrets_co
     (body,) = [json.loads(body) for _, _, body in pager.requests]
     assert body["routing_key"] == "key-of-the-file"
     assert body["payload"]["summary"] == "ContractFailing in study demo"
-    assert "ops/runbook.md#contractfailing" in body["payload"]["custom_details"]["text"]
+    assert RUNBOOK in body["payload"]["custom_details"]["text"]
     (letter,) = mail.letters
     assert mail.credentials[0].endswith("\0password-of-the-file")
     assert "Subject: ContractFailing in study demo" in letter
     assert "To: on-call@example.org" in letter
-    assert "What to do: ops/runbook.md#contractfailing" in letter
+    assert f"What to do: {RUNBOOK}, section ContractFailing" in letter
+
+
+@amtool
+@pytest.mark.skipif(ALERTMANAGER is None, reason="Debian's package prometheus-alertmanager is not installed")
+def test_a_study_that_is_over_is_silenced_by_what_the_runbook_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_environment(monkeypatch)
+    (line,) = [line for line in prometheus.runbook("sh")[""] if "amtool" in line]
+    command = line[line.index("amtool") :].replace("NAME", "old")
+    (tmp_path / "alertmanager.yaml").write_text("{route: {receiver: pages}, receivers: [{name: pages}]}")
+    with prometheus.alertmanager(tmp_path) as url:
+        done = subprocess.run(
+            ["sh", "-euc", command.replace("http://localhost:9093", url)], env=os.environ | {"USER": "me"}
+        )
+        assert done.returncode == 0
+        for study, state in (("old", "suppressed"), ("demo", "active")):
+            alert = {"labels": {"alertname": "SilverStale", "study": study}}
+            prometheus.post(f"{url}/api/v2/alerts", [alert])
+            prometheus.wait_for(lambda study=study, state=state: prometheus.states(url)[study] == state)
 
 
 @amtool
@@ -135,11 +286,11 @@ def test_on_call_is_paged_and_mailed_and_a_warning_is_mailed_with_secrets_from_f
 
 def test_each_alert_has_a_severity_that_somebody_is_told_of_and_a_section_of_the_runbook() -> None:
     headings = re.findall(r"^## (\w+)$", (OPS / "runbook.md").read_text(), re.MULTILINE)
-    assert headings == list(_alerts())
+    assert sorted(headings) == sorted(_alerts())
     for name, rule in _alerts().items():
         assert rule["labels"]["severity"] in ("critical", "warning"), name
         assert rule["labels"]["component"] in ("pipeline", "collector"), name
-        assert rule["annotations"]["runbook_url"] == f"ops/runbook.md#{name.lower()}"
+        assert rule["annotations"]["runbook_url"] == "{{ $externalURL }}/user/runbook.txt"
         assert {"summary", "description"} < rule["annotations"].keys()
 
 
@@ -194,7 +345,7 @@ def test_what_a_stage_sends_is_what_its_file_says_and_prometheus_would_be_shown(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{collector.url}/v1/metrics")
         current = run.current(tmp_path)
         with Telemetry(current, "silver", "demo") as telemetry:
-            for metric in measures.METRICS:
+            for metric in (metric for metric in measures.METRICS if metric.name != totals.STARTED):
                 around = set(metric.attributes) - {"study", "stage"}
                 telemetry.record(metric.name, 7.25, **dict.fromkeys(around, "some"))
     lines = [json.loads(line) for line in (current.folder / "metrics.jsonl").read_text().splitlines()]
@@ -212,6 +363,8 @@ def test_what_a_stage_sends_is_what_its_file_says_and_prometheus_would_be_shown(
         name = measures.prometheus_name(known)
         assert metric.unit == known.unit
         assert metric.WhichOneof("data") == {"counter": "sum"}.get(known.kind, known.kind)
+        if metric.name == totals.STARTED:
+            continue  # only sent
         for point in getattr(metric, metric.WhichOneof("data")).data_points:
             pairs = sorted((attribute.key, attribute.value.string_value) for attribute in point.attributes)
             labels = ",".join(f'{key}="{value}"' for key, value in pairs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import shutil
@@ -119,7 +118,7 @@ def test_each_file_that_a_container_gets_is_there_and_each_store_is_a_volume() -
 def test_no_password_stands_in_a_file_of_the_repository() -> None:
     for stack in STACKS:
         document = _read(stack)
-        assert all(secret["file"].startswith("./secrets/") for secret in document["secrets"].values())
+        assert all(secret["file"].startswith("./secrets/") for secret in document.get("secrets", {}).values())
         for name, service in document["services"].items():
             for variable in service.get("environment", {}):
                 assert "PASSWORD" not in variable or variable.endswith("_FILE"), f"{name}: {variable}"
@@ -160,21 +159,51 @@ def test_grafana_s_links_lead_to_stores_that_there_are() -> None:
         assert sources["jaeger"]["jsonData"][link]["datasourceUid"] in sources
 
 
-def test_secrets_are_made_once_and_a_password_is_random(tmp_path: Path) -> None:
-    def make(folder: Path) -> dict[str, str]:
+def test_the_files_for_keys_are_made_empty_and_a_key_in_one_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+
+    def make() -> dict[str, str]:
         subprocess.run(["sh", OPS / "secrets.sh", folder], check=True)
         return {path.name: path.read_text() for path in folder.iterdir()}
 
-    one, other = make(tmp_path / "one"), make(tmp_path / "other")
-    assert make(tmp_path / "one") == one
-    wanted = itertools.chain.from_iterable(_read(stack)["secrets"].values() for stack in STACKS)
-    assert one.keys() == {Path(secret["file"]).name for secret in wanted}
-    passwords = [name for name in one if name in ("grafana_password", "postgres_password")]
-    assert len(passwords) == 2
-    for name in passwords:
-        assert len(one[name]) == 48
-        assert one[name] != other[name]
-    assert stat.S_IMODE((tmp_path / "one").stat().st_mode) == 0o700
+    wanted = {Path(secret["file"]).name for stack in STACKS for secret in _read(stack).get("secrets", {}).values()}
+    assert make() == dict.fromkeys(wanted, "")
+    (folder / "smtp_password").write_text("mine")
+    assert make()["smtp_password"] == "mine"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_database_s_password_is_random_and_lives_as_long_as_its_data(tmp_path: Path) -> None:
+    services = _read("compose.lineage.yaml")["services"]
+    database, marquez = services["database"], services["marquez"]
+    (tmp_path / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "$1 $(cat "$POSTGRES_PASSWORD_FILE")"\n')
+    (tmp_path / "docker-entrypoint.sh").chmod(0o755)
+
+    def start(volume: Path) -> str:
+        volume.mkdir(exist_ok=True)
+        environment = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+        environment["POSTGRES_PASSWORD_FILE"] = str(volume / "password")
+        command = [*database["entrypoint"], *(part.replace("$$", "$") for part in database["command"])]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert [path.name for path in volume.iterdir()] == ["password"]
+        return done.stdout
+
+    assert start(tmp_path / "one") == start(tmp_path / "one") != start(tmp_path / "other")
+    assert re.fullmatch(r"postgres [0-9a-f]{48}\n", start(tmp_path / "one"))
+    place = database["environment"]["POSTGRES_PASSWORD_FILE"].rpartition("/")[0]
+    (volume,) = (mount.partition(":")[0] for mount in database["volumes"] if mount.endswith(f":{place}"))
+    assert database["environment"]["PGDATA"].startswith(f"{place}/")
+    (mount,) = marquez["volumes"]
+    assert mount == f"{volume}:/database:ro"
+    assert "/database/password" in marquez["command"][0]
+
+
+def test_who_looks_at_grafana_may_follow_its_links_and_there_is_nobody_to_log_in_as() -> None:
+    environment = _services()["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Editor", "the links lead to Explore"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert not any("PASSWORD" in variable for variable in environment)
 
 
 @pytest.mark.parametrize("target", ["obs.up", "obs.down", "lineage.up", "lineage.down"])

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from potato import lake, spool
 from potato.backend import REQUEST_SECONDS
@@ -100,6 +101,29 @@ def test_a_broken_contract_stops_the_stage_with_dataset_and_sentence(small: Path
     assert (small / "runs/latest/failed/bronze/data/bronze/manifest.json").is_file()
     verdicts = lake.read_json(small / "runs/latest/contracts/bronze.json")
     assert [v["severity"] for v in verdicts if not v["success"]] == ["error", "warning"]
+
+
+def test_what_went_wrong_stands_in_the_line_of_the_terminal_the_file_and_the_collector(
+    small: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study({"weight.csv": "who,date,weight\n"})
+    told: list[str] = []
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        with pytest.raises(PotatoError):
+            Stage("bronze", small, told.append).execute()
+    missed = "bronze/weight: bronze/weight has at least 1 row. Found: 0"
+    assert f"bronze   error: {missed}" in told
+    log = [json.loads(line) for line in (small / "runs/latest/logs.jsonl").read_text().splitlines()]
+    errors = [line["event"] for line in log if line["level"] == "error"]
+    assert errors[0] == f"expectation missed: {missed}"
+    assert errors[1] == "stage failed: The bronze contract is broken in 1 place."
+    assert errors[2].startswith("exception: GateFailed: The bronze contract is broken in 1 place. where: bronze/weight")
+    (line,) = [line for line in log if line["event"] == errors[0]]
+    assert (line["dataset"], line["sentence"]) == ("bronze/weight", "bronze/weight has at least 1 row.")
+    bodies = map(ExportLogsServiceRequest.FromString, collector.bodies("/v1/logs"))
+    sent = [one for b in bodies for r in b.resource_logs for s in r.scope_logs for one in s.log_records]
+    assert [one.body.string_value for one in sent if one.severity_text == "ERROR"] == errors
 
 
 def test_a_notebook_that_leaves_early_is_no_success(small: Path) -> None:

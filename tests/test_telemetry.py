@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -419,6 +420,35 @@ def test_counters_and_histograms_go_on_from_stage_to_stage(this_run: run.Run, mo
     assert [_points(body)["potato.dataset.rows"].gauge.data_points[0].as_int for body in (first, third)] == [12, 12]
 
 
+def test_a_push_holds_what_the_study_s_other_stages_counted_with_their_traces_and_since_when(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = time.time()
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+        for stage, study in (("report", "demo"), ("bronze", "other")):
+            with Telemetry(this_run, stage, study) as telemetry:
+                telemetry.record("potato.stage.duration", 2.5, status="failed")
+    first, second, other = (_points(body) for body in collector.bodies("/v1/metrics"))
+    durations = {
+        tuple(attribute.value.string_value for attribute in sorted(point.attributes, key=lambda a: a.key)): point
+        for point in second["potato.stage.duration"].histogram.data_points
+    }
+    assert durations.keys() == {("gold", "ran", "demo"), ("report", "failed", "demo")}
+    remembered = durations["gold", "ran", "demo"]
+    (told,) = first["potato.stage.duration"].histogram.data_points
+    assert (remembered.count, remembered.sum, remembered.min) == (1, 400.0, 400.0)
+    assert remembered.bucket_counts == told.bucket_counts
+    assert [one.trace_id.hex() for one in remembered.exemplars] == [this_run.trace_id]
+    assert remembered.exemplars == told.exemplars
+    (of_other,) = other["potato.stage.duration"].histogram.data_points
+    assert of_other.count == 1
+    started = [p["potato.counters.started.timestamp"].gauge.data_points[0] for p in (first, second, other)]
+    assert [point.attributes[0].value.string_value for point in started] == ["demo", "demo", "other"]
+    assert before <= started[0].as_double == started[1].as_double <= started[2].as_double <= time.time()
+
+
 def test_a_push_that_was_lost_is_made_good_by_the_next(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with dead_backend("refused") as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -436,6 +466,7 @@ def test_with_delta_a_push_holds_only_what_is_new(this_run: run.Run, monkeypatch
         _use(this_run)
         _use(this_run)
     assert [_outcomes(body)["succeeded"] for body in collector.bodies("/v1/metrics")] == [1, 1]
+    assert "potato.counters.started.timestamp" not in _points(collector.bodies("/v1/metrics")[1])
     counted = _points(collector.bodies("/v1/metrics")[1])["potato.run.outcomes"].sum
     assert counted.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 

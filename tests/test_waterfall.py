@@ -107,7 +107,14 @@ def runs(tmp_path: Path) -> Path:
         log("s", 0, "stage started"),
         log("s", 1.99, "cell started", cell="Compute the features", number=1, of=2),
         log("s", 9.9, "stage ran", seconds=9.9),
-        log("k", 5.9, "expectation missed", dataset="silver/weekly_features", sentence="It is so.", observed="3"),
+        log(
+            "k",
+            5.9,
+            f"expectation missed: {MISSED}",
+            dataset="silver/weekly_features",
+            sentence="It is so.",
+            observed="3",
+        ),
     ]
     cells = [{"source": "# Silver"}, {"source": CODE}, {"source": "engineer.save()"}]
     (folder / "traces.jsonl").write_text("".join(json.dumps(one) + "\n" for one in told) + '{"half')
@@ -274,13 +281,14 @@ def test_a_stage_whose_run_is_gone_says_so(runs: Path) -> None:
     [
         ({"event": "cell started", "number": 2, "of": 9, "cell": "Read"}, "silver    2/9  Read"),
         ({"event": "stage ran", "seconds": 2.04}, "silver   done in 2.0 s"),
-        ({"event": "stage failed", "level": "error", "seconds": 2.0}, "silver   failed after 2.0 s"),
+        ({"event": "stage failed: No.", "level": "error", "seconds": 2.0}, "silver   failed after 2.0 s"),
         ({"event": "a week has\n8 days", "level": "warning", "logger": "x"}, "silver   warning: a week has 8 days"),
         (
-            {"event": "cell failed", "level": "error", "cell": "Read", "traceback": "T"},
-            "silver   error: cell failed cell=Read",
+            {"event": "cell failed: Read: No\nfile.", "level": "error", "cell": "Read", "traceback": "T"},
+            "silver   error: Read: No file.",
         ),
-        ({"event": "exception", "level": "error"}, None),
+        ({"event": "exception: KeyError: 'x'", "level": "error"}, None),
+        ({"event": "rows: some", "rows": 3}, "silver   rows: some rows=3"),
         ({"event": "detail", "level": "debug"}, None),
     ],
 )
