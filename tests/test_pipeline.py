@@ -182,7 +182,8 @@ def test_a_collector_gets_one_trace_in_which_every_parent_is_known(told: tuple[P
     assert above["Compute the features"] == "stage silver"
     assert above["CREATE TABLE weekly_features"] == "Compute the features"
     assert above["contract silver/weekly_features"] == above["contract bronze/weight"] == "Check the contract"
-    assert above["fit mixed_effects"] == "Train the models"
+    assert above["fit mixed_effects"] == "compute gold/models/coefficients"
+    assert above["compute gold/models/coefficients"] == "Train the models"
     for span in sent:
         around = known.get(span.parent_span_id, span)
         assert around.start_time_unix_nano <= span.start_time_unix_nano
