@@ -74,8 +74,8 @@ def _write_frames(manifest: Manifest, frames: Mapping[str, pd.DataFrame]) -> Non
     for name, dataset in GOLD.items():
         table = pa.Table.from_pandas(frames[name], schema=dataset.arrow(), preserve_index=False).cast(dataset.arrow())
         path = lake.output(f"data/{dataset.name}.parquet")
-        lake.write_file(table, path)
-        manifest.add_output(dataset.name, path, table, dataset)
+        with manifest.output(dataset.name, path, table, dataset):
+            lake.write_file(table, path)
 
 
 def _write_models(results: Results) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from potato import completion, design, models, trajectories, words
+from potato import completion, design, models, spans, trajectories, words
 from potato.completion import Plan, Weights
 from potato.design import Array, Finding, Verdict
 from potato.models import Training
@@ -81,7 +81,8 @@ def analyse(frame: pd.DataFrame, training: Training, confidence: float, weeks: i
     if why:
         empty = pd.DataFrame(columns=ATTRITION.names), pd.DataFrame(columns=COMPLETION.names)
         return Attrition(why, planned, people, why, *empty)
-    weighted = completion.weights(people)
+    with spans.span("fit completion"):
+        weighted = completion.weights(people)
     known = None if isinstance(weighted, str) else weighted
     rows = [*mean_changes(people, known, confidence), *_effects(training, people, known, confidence)]
     table = pd.DataFrame(rows, columns=ATTRITION.names)
@@ -184,10 +185,11 @@ def _effects(
     if len(made.y) <= made.x.shape[1] + 1:
         return []
     tables = {"all_with_data": fit.coefficients(confidence).assign(n=fit.n_subjects)}
-    tables["completers"] = _clustered(made, np.ones(len(made.y)), confidence)
-    if weighted is not None:
-        of = dict(zip(people["subject_id"], weighted.values, strict=True))
-        tables["weighted"] = _clustered(made, frame["subject_id"].map(of).to_numpy(float), confidence)
+    with spans.span("fit ols_cluster over those who stayed"):
+        tables["completers"] = _clustered(made, np.ones(len(made.y)), confidence)
+        if weighted is not None:
+            of = dict(zip(people["subject_id"], weighted.values, strict=True))
+            tables["weighted"] = _clustered(made, frame["subject_id"].map(of).to_numpy(float), confidence)
     rows = []
     for term in fit.reported:
         for method, table in tables.items():

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from potato import design, results, words
+from potato import design, results, spans, words
 from potato.design import Array, Design, Sample
 from potato.fits import Fit
 from potato.models import Training
@@ -108,11 +108,13 @@ def table(training: Training, confidence: float, seed: int) -> pd.DataFrame:
         made = regression(training.sample, name)
         kind: Weights = "webb" if made.n_subjects < FEW else "rademacher"
         drawn, all_of_them = weights(made.n_subjects, kind, DRAWS, seed)
+        used = f"{kind}, {'all' if all_of_them else 'drawn'}"
+        about = {"potato.bootstrap.draws": len(drawn), "potato.bootstrap.weights": used}
         for term in few:
-            test = bootstrap(made, term, drawn)
-            ends = [end if math.isfinite(end) else math.nan for end in test.interval(confidence)]
-            used = f"{kind}, {'all' if all_of_them else 'drawn'}"
-            rows.append((name, term, test.p_value(), *ends, made.n_subjects, len(drawn), used))
+            with spans.span(f"bootstrap {name} {term}", **about):
+                test = bootstrap(made, term, drawn)
+                ends = [end if math.isfinite(end) else math.nan for end in test.interval(confidence)]
+                rows.append((name, term, test.p_value(), *ends, made.n_subjects, len(drawn), used))
     return pd.DataFrame(rows, columns=results.BOOTSTRAP.names)
 
 

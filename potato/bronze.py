@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import cluster, headers, lake, rawfiles, rules, schema, settings, unmapped
+from potato import cluster, headers, lake, rawfiles, rules, schema, settings, spans, unmapped
+from potato.columns import Lineage, source
 from potato.errors import PotatoError, nearest
 from potato.families import FAMILIES
 from potato.manifest import Manifest, Verdict
@@ -80,9 +81,11 @@ class CSVLoader:
     def basic_validation(self) -> dict[str, pa.Table]:
         """Check that each mapped column is there, and lay the rows out in the dictionary's columns, still as text."""
         for family, dataset in schema.BRONZE.items():
-            parts = [self._laid_out(file) for file in self.files if file.family == family]
-            empty = dataset.arrow().empty_table()
-            self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+            with spans.making(dataset.name) as told:
+                parts = [self._laid_out(file) for file in self.files if file.family == family]
+                empty = dataset.arrow().empty_table()
+                self.tables[family] = pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
+                told["potato.rows"] = self.tables[family].num_rows
         self._encode()
         return self.tables
 
@@ -154,10 +157,11 @@ class CSVLoader:
         A file that holds two families is read twice, once for each, and its key says which.
         """
         families = Counter(file.name for file in self.files)
-        return {
-            file.name if families[file.name] == 1 else f"{file.name} ({file.family})": self._entry(file)
-            for file in self.files
-        }
+        with spans.making("bronze/ledger"):
+            return {
+                file.name if families[file.name] == 1 else f"{file.name} ({file.family})": self._entry(file)
+                for file in self.files
+            }
 
     def _entry(self, file: RawFile) -> dict[str, Any]:
         mapping = self.settings.study.mapping(file.family)
@@ -182,17 +186,9 @@ class CSVLoader:
         for family, table in self.tables.items():
             dataset = schema.BRONZE[family]
             path = lake.output(f"data/{dataset.name}")
-            lake.write_parts(self._encoded(family), path)
-            manifest.add_output(dataset.name, path, table, dataset)
-            names = mapped[family].columns if family in mapped else {}
-            manifest.column_lineage[dataset.name] = {
-                field_: [
-                    {"dataset": f"raw/{self.study}/{file.name}", "column": name}
-                    for file in self.files
-                    if file.family == family
-                ]
-                for field_, name in names.items()
-            }
+            with manifest.output(dataset.name, path, table, dataset):
+                lake.write_parts(self._encoded(family), path)
+            manifest.column_lineage[dataset.name] = self._sources(mapped[family], family) if family in mapped else {}
             manifest.metrics[f"rows_{family}"] = table.num_rows
         cluster.share(self.settings, "bronze", self.tables, dict.fromkeys(self.tables, "source_file"))
         content = {"files": self.ledger(), "files_not_used": self.files_not_used}
@@ -200,9 +196,22 @@ class CSVLoader:
         manifest.write()
         return manifest
 
+    def _sources(self, mapping: FamilyMapping, family: str) -> Lineage:
+        """Return the raw columns that each field of a family comes from."""
+        files = [f"raw/{self.study}/{file.name}" for file in self.files if file.family == family]
+        found = {name: [source(file, column, "IDENTITY") for file in files] for name, column in mapping.columns.items()}
+        if mapping.rows:
+            # A row that the study does not choose has that as its fault.
+            found["fault"] = [source(file, name, "CONDITIONAL") for file in files for name in mapping.rows]
+        return found
+
 
 def _read(file: tuple[Path, str, str, FamilyMapping]) -> RawFile:
-    return rawfiles.read_raw(*file)
+    path, name, family, _ = file
+    with spans.span(f"read {name}", **{"potato.file": name, "potato.family": family}) as told:
+        read = rawfiles.read_raw(*file)
+        told |= {"potato.rows": read.rows.num_rows, "potato.bytes": path.stat().st_size}
+    return read
 
 
 def _name(path: Path, raw: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from potato import design, food, leverage, regressions, words
+from potato import design, food, leverage, models, regressions, spans, words
 from potato.design import Array, Finding, Verdict
 from potato.models import Training
 from potato.results import FOOD_CATEGORIES
@@ -42,14 +42,15 @@ def table(training: Training, confidence: float, min_subjects: int = 5) -> pd.Da
     n, people = len(y), int(subjects[-1]) + 1
     if not free or n <= k:
         return pd.DataFrame(columns=FOOD_CATEGORIES.names)
-    columns = np.column_stack([z[category].told for category in free])
-    squares = (columns**2).sum(axis=0)
-    estimate = columns.T @ y / squares
-    scores = regressions.sums(columns * (y[:, None] - columns * estimate), subjects)
-    correction = people / (people - 1) * (n - 1) / (n - k)
-    error = np.sqrt(correction * (scores**2).sum(axis=0)) / squares
-    reference = stats.t(people - 1)
-    p, width = 2 * reference.sf(np.abs(estimate / error)), reference.ppf(0.5 + confidence / 2) * error
+    with spans.span("fit food_categories", **models.fitted_to("food_categories", n, people)):
+        columns = np.column_stack([z[category].told for category in free])
+        squares = (columns**2).sum(axis=0)
+        estimate = columns.T @ y / squares
+        scores = regressions.sums(columns * (y[:, None] - columns * estimate), subjects)
+        correction = people / (people - 1) * (n - 1) / (n - k)
+        error = np.sqrt(correction * (scores**2).sum(axis=0)) / squares
+        reference = stats.t(people - 1)
+        p, width = 2 * reference.sf(np.abs(estimate / error)), reference.ppf(0.5 + confidence / 2) * error
     return pd.DataFrame(
         {
             "category": free,

@@ -181,16 +181,17 @@ def lineage_show(
 
     found = provenance.Provenance.read(lake.root()).back(name)
     told = Console(highlight=False)
-    for depth, text, indirect in provenance.lines(found):
-        held = "held equal: " if indirect else ""
-        told.print(f"{'   ' * depth}{held}{text}", markup=False, soft_wrap=True, style="dim" if indirect else None)
+    for depth, text, decides in provenance.lines(found):
+        told.print(f"{'   ' * depth}{text}", markup=False, soft_wrap=True, style="dim" if decides else None)
 
 
 @lineage.command("replay")
 def lineage_replay() -> None:
-    """Send the lineage events that a backend did not take, oldest run first, each once."""
+    """Send the lineage events that a backend did not take, oldest run first, each once; ends runs that were killed."""
     from potato import backend
+    from potato.lineage import close_left_open
 
+    close_left_open(lake.root())
     told = backend.replay(lake.root())
     if not told.delivered and not told.refused:
         console.print("  nothing waits: every event was delivered, or no backend was set when it was told")

@@ -107,11 +107,11 @@ def take(run: runs.Run) -> bool:
     return True
 
 
-def left_open(root: Path, current: runs.Run) -> list[tuple[runs.Run, Open]]:
-    """Return the other runs that have no end and no process any more."""
+def left_open(root: Path, current: runs.Run | None = None) -> list[tuple[runs.Run, Open]]:
+    """Return the runs, without the current one, that have no end and no process any more."""
     found = []
     for path in sorted((root / "runs").glob(f"*/{_MARKER}")):
-        if path.parent.is_symlink() or path.parent.name == current.id:
+        if path.parent.is_symlink() or (current and path.parent.name == current.id):
             continue
         try:
             state = Open(**json.loads(path.read_text(encoding="utf-8")))

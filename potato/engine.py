@@ -104,7 +104,7 @@ class _Traced(Backend):
                     # Around its query the engine asks for names, and makes an empty table first.
                     text = next((one for one in self._texts if one.startswith("INSERT")), "".join(self._texts[-1:]))
                     source = name or next(iter(_SOURCE.findall(text)), "")
-                    told |= {"db.collection.name": source, "db.query.text": spans.shortened(text)}
+                    told |= {"db.collection.name": source, "db.query.text": text.strip()}
                     told["name"] = f"{operation} {source}".strip()
         finally:
             self._texts = outer
@@ -136,8 +136,10 @@ def one_thread(connection: Any) -> AbstractContextManager[None]:
 def table(connection: ibis.BaseBackend, folder: Path, name: str) -> ibis.Table:
     """Return the dataset in `folder` as a table of `connection` called `name`; nothing is read yet."""
     lake.require(folder)
+    dataset = f"{folder.parent.name}/{folder.name}"
     try:
-        return connection.read_parquet(str(folder / "*.parquet"), table_name=name)
+        with spans.span(f"open {dataset}", **{"potato.dataset": dataset, "potato.bytes": lake.size(folder)}):
+            return connection.read_parquet(str(folder / "*.parquet"), table_name=name)
     except Exception as error:
         if not type(error).__module__.startswith(("duckdb", "_duckdb", "pyspark", "py4j")):
             raise

@@ -9,7 +9,7 @@ from typing import Any
 from openlineage.client import facet_v2 as facets
 
 from potato import naming
-from potato.columns import INDIRECT
+from potato.columns import DIRECT
 from potato.run import Run
 
 Manifest = Mapping[str, Any]
@@ -118,24 +118,26 @@ def schema(fields: Sequence[Mapping[str, str]]) -> DatasetFacets:
 
 
 def column_lineage(
-    derived: Mapping[str, Sequence[Mapping[str, str]]], located: Mapping[str, Location]
+    derived: Mapping[str, Sequence[Mapping[str, Any]]],
+    deciding: Sequence[Mapping[str, Any]],
+    located: Mapping[str, Location],
 ) -> DatasetFacets:
-    """Return for each column the columns that it is computed from; `located` has namespace and name of each dataset."""
-    if not derived:
+    """Return the columns that each column comes from, and those that decide on the rows of the whole dataset.
+
+    `derived` and `deciding` are a dataset's column and row lineage in a manifest, `located` has namespace and name of
+    each dataset in them.
+    """
+    if not derived and not deciding:
         return {}
     parts = facets.column_lineage_dataset
-    fields = {
-        column: parts.Fields(
-            inputFields=[
-                parts.InputField(
-                    *located[source["dataset"]], source["column"], transformations=[_transformation(source)]
-                )
-                for source in sources
-            ]
-        )
-        for column, sources in derived.items()
-    }
-    return {"columnLineage": parts.ColumnLineageDatasetFacet(fields=fields)}
+
+    def field(source: Mapping[str, Any]) -> facets.column_lineage_dataset.InputField:
+        told = [_transformation(how) for how in source["transformations"]]
+        return parts.InputField(*located[source["dataset"]], source["column"], transformations=told)
+
+    fields = {column: parts.Fields(inputFields=[field(one) for one in sources]) for column, sources in derived.items()}
+    whole = [field(source) for source in deciding]
+    return {"columnLineage": parts.ColumnLineageDatasetFacet(fields=fields, dataset=whole)}
 
 
 def rows(number: int) -> dict[str, facets.OutputDatasetFacet]:
@@ -145,9 +147,8 @@ def rows(number: int) -> dict[str, facets.OutputDatasetFacet]:
     }
 
 
-def _transformation(source: Mapping[str, str]) -> facets.column_lineage_dataset.Transformation:
-    kind = "INDIRECT" if source.get("kind") == INDIRECT else "DIRECT"
-    return facets.column_lineage_dataset.Transformation(type=kind)
+def _transformation(how: str) -> facets.column_lineage_dataset.Transformation:
+    return facets.column_lineage_dataset.Transformation(type="DIRECT" if how in DIRECT else "INDIRECT", subtype=how)
 
 
 def _test(*parts: str) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from potato import attrition, categories, gate_tables, influence, predictions, regressions, validation, weeks
+from potato import attrition, categories, gate_tables, influence, predictions, regressions, spans, validation, weeks
 from potato.attrition import Attrition
 from potato.design import Finding
 from potato.models import Training
+from potato.results import ATTRITION, COMPLETION, DIAGNOSTICS, FOOD_CATEGORIES, INFLUENCE, WEEKS
 from potato.tables import Table
 
 if TYPE_CHECKING:
@@ -89,20 +90,26 @@ def examine(
     min_subjects : with fewer people no kind of food has an estimate.
     """
     found = regressions.of(training, random_slope)
-    moved = influence.table(found)
-    foods = categories.table(training, confidence, min_subjects)
-    counted = weeks.table(
-        training, frames["weekly_features"], frames["subject_trajectories"], frames["modeling_dataset"]
-    )
-    left = attrition.analyse(grouped, training, confidence, weeks_planned)
-    held = predictions.held_out(training)
-    others = [
-        *influence.findings(moved, found.values()),
-        *predictions.findings(held),
-        *categories.findings(foods),
-        *categories.too_few(training, min_subjects),
-        *weeks.findings(counted, training),
-        *attrition.findings(left, alone=grouped["subject_id"].nunique() == 1),
-    ]
-    findings = validation.gate(training, truth=truth, found=found, others=others)
+    with spans.making(INFLUENCE.name):
+        moved = influence.table(found)
+    with spans.making(FOOD_CATEGORIES.name):
+        foods = categories.table(training, confidence, min_subjects)
+    with spans.making(WEEKS.name):
+        counted = weeks.table(
+            training, frames["weekly_features"], frames["subject_trajectories"], frames["modeling_dataset"]
+        )
+    with spans.making(ATTRITION.name, COMPLETION.name):
+        left = attrition.analyse(grouped, training, confidence, weeks_planned)
+    with spans.span("predict people left out"):
+        held = predictions.held_out(training)
+    with spans.making(DIAGNOSTICS.name):
+        others = [
+            *influence.findings(moved, found.values()),
+            *predictions.findings(held),
+            *categories.findings(foods),
+            *categories.too_few(training, min_subjects),
+            *weeks.findings(counted, training),
+            *attrition.findings(left, alone=grouped["subject_id"].nunique() == 1),
+        ]
+        findings = validation.gate(training, truth=truth, found=found, others=others)
     return Gate(findings, moved, foods, counted, left, held, confidence)

@@ -35,6 +35,7 @@ from potato.design import Finding
 from potato.errors import PotatoError
 from potato.manifest import Manifest, counted
 from potato.models import Training
+from potato.results import ASSOCIATIONS, BOOTSTRAP, COEFFICIENTS
 from potato.tables import Table
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
 
 _INPUTS = tuple(schema.SILVER)
 _WITHOUT_JUMPS = {"subject_trajectories": "trajectories_without_jumps", "modeling_dataset": "modeling_without_jumps"}
+
+
+def _read(dataset: str) -> pd.DataFrame:
+    folder = lake.input(f"data/{dataset}")
+    with spans.span(f"read {dataset}", **{"potato.dataset": dataset, "potato.bytes": lake.size(folder)}) as told:
+        rows = lake.read(folder)
+        told["potato.rows"] = rows.num_rows
+    return rows.to_pandas()
 
 
 @dataclass
@@ -69,7 +78,7 @@ class ModelingPipeline:
 
     def load_features(self) -> pd.DataFrame:
         """Read silver and return rows and people of each dataset."""
-        self.frames = {name: lake.read(lake.input(f"data/silver/{name}")).to_pandas() for name in _INPUTS}
+        self.frames = {name: _read(f"silver/{name}") for name in _INPUTS}
         self.files: dict[str, Any] = lake.read_json(lake.input("data/silver/ledger.json"))["files"]
         self.weights, self.groups = trajectories.with_groups(self.frames["subject_trajectories"])
         self.weekly, eaters = trajectories.with_groups(self.frames["weekly_features"])
@@ -93,16 +102,20 @@ class ModelingPipeline:
     def train_models(self) -> Table:
         """Fit the three models and the rank tests; return the estimates as the report shows them."""
         options, frame = self.options, self.frames["modeling_dataset"]
-        self.training = self._train(frame)
-        self.bootstrap = bootstrap.table(self.training, options.confidence, options.seed)
-        self.compared = self._without_jumps()
+        with spans.making(COEFFICIENTS.name):
+            self.training = self._train(frame)
+        with spans.making(BOOTSTRAP.name):
+            self.bootstrap = bootstrap.table(self.training, options.confidence, options.seed)
+        with spans.span("compare with the models without jumps"):
+            self.compared = self._without_jumps()
         foods = [f"entries_{category}" for category in food.CATEGORIES]
         eaten = frame[frame["days_logged"] > 0]
-        between = associations.mann_whitney(self.people, "change_kg", self.groups)
-        within = associations.spearman(eaten, options.terms.outcome, [*options.covariates, *foods])
-        self.associations = pd.DataFrame(
-            [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
-        )
+        with spans.making(ASSOCIATIONS.name):
+            between = associations.mann_whitney(self.people, "change_kg", self.groups)
+            within = associations.spearman(eaten, options.terms.outcome, [*options.covariates, *foods])
+            self.associations = pd.DataFrame(
+                [*within.to_dict("records"), *between.to_dict("records")], columns=within.columns
+            )
         return diet_tables.coefficients(self.training.coefficients, options.confidence, self.truth)
 
     def _train(self, frame: pd.DataFrame) -> Training:
@@ -123,8 +136,7 @@ class ModelingPipeline:
 
     def validate_models(self) -> Table:
         """Put the estimates through the statistical gate; a fail stops the stage."""
-        about = {"potato.dataset": "gold/models/coefficients"}
-        with spans.span("contract gold/models/coefficients", **about) as told:
+        with spans.span(f"contract {COEFFICIENTS.name}", **{"potato.dataset": COEFFICIENTS.name}) as told:
             self.gate = gate.examine(
                 self.training,
                 self.frames,

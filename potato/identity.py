@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import os
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -164,19 +165,36 @@ def _from_process(process: psutil.Process, runs: Path) -> tuple[uuid.UUID, datet
     bits = (int(started * 1000) & (1 << 48) - 1) << 80 | digest
     bits = bits & ~(0xF << 76) | 7 << 76
     bits = bits & ~(0x3 << 62) | 2 << 62
-    identity = uuid.UUID(int=bits)
+    identity, moment = uuid.UUID(int=bits), _wall_clock(process.pid, started)
     # The wall-clock start of a process moves when the clock is corrected, which would split one repro into
     # two runs. The hashed bits do not move, so a folder that ends in them is this run.
     for folder in runs.glob(f"????????-????-{str(identity)[14:]}"):
         identity = uuid.UUID(folder.name)
-    return identity, datetime.fromtimestamp((identity.int >> 80) / 1000, UTC)
+    return identity, datetime.fromtimestamp(moment, UTC)
+
+
+def _wall_clock(pid: int, started: float) -> float:
+    """Return when a process started, in seconds since 1970.
+
+    Linux tells the moment of its boot in whole seconds, so that `started`, which is counted from there, is up to a
+    second too early: earlier than the end of a run before this one.
+    """
+    try:
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted + int(_ticks(pid)) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError, AttributeError):
+        return started
 
 
 def _start_mark(pid: int, started: float) -> str:
     """Return when a process started, on a clock that is never corrected where the system has one."""
     try:
-        ticks = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        ticks, boot = _ticks(pid), Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except (OSError, IndexError):
         return f"{started:.2f}"
     return f"{boot}/{ticks}"
+
+
+def _ticks(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks since it booted."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]

@@ -177,6 +177,11 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def size(path: Path) -> int:
+    """Return how many bytes a file holds, or all files of a folder together."""
+    return sum(file.stat().st_size for file in _files(path))
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of one file's bytes."""
     with path.open("rb") as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import platform
 import re
 import traceback
@@ -16,7 +17,7 @@ from openlineage.client import event_v2 as openlineage
 from openlineage.client import facet_v2
 from openlineage.client.uuid import generate_new_uuid
 
-from potato import backend, facets, naming
+from potato import backend, ending, facets, naming
 from potato import run as runs
 from potato.ending import Outcome
 from potato.facets import PIPELINE_JOB, Manifest
@@ -74,7 +75,7 @@ class Lineage:
         versions = manifest["inputs"] or dict.fromkeys(self._inputs)
         traced: Mapping[str, Any] = manifest["column_lineage"]
         outputs = [self._output(name, entry, manifest) for name, entry in manifest["outputs"].items()]
-        outputs += [self._traced(name, traced[name]) for name in traced if name not in manifest["outputs"]]
+        outputs += [self._traced(name, manifest) for name in traced if name not in manifest["outputs"]]
         if "ledger" in manifest:
             outputs.append(self._ledger(manifest))
         self._tell(
@@ -112,9 +113,7 @@ class Lineage:
     ) -> None:
         told = facets.parent(self.run, self._teller.namespace) | self._processing()
         told |= facets.parameters(_settings(self.root), self.stage) | dict(run_facets or {})
-        path = _SOURCES.get(self.stage, f"notebooks/{self.stage}.ipynb")
-        kind = "TASK" if self.stage in _SOURCES else "NOTEBOOK"
-        job = f"potato.{self.stage}"
+        job, (path, kind) = f"potato.{self.stage}", _code(self.stage)
         self._teller.tell(state, self.run_id, job, told, inputs=inputs, outputs=outputs, path=path, kind=kind)
 
     def _is_first(self) -> bool:
@@ -144,13 +143,13 @@ class Lineage:
 
     def _output(self, name: str, entry: Mapping[str, Any], manifest: Manifest) -> openlineage.OutputDataset:
         described = facets.source(self.root) | facets.version(entry["fingerprint"]) | facets.schema(entry["schema"])
-        described |= self._columns(manifest["column_lineage"].get(name, {})) | facets.assertions(manifest, name)
+        described |= self._columns(name, manifest) | facets.assertions(manifest, name)
         return openlineage.OutputDataset(*self._name(name), facets=described, outputFacets=facets.rows(entry["rows"]))
 
-    def _traced(self, name: str, columns: Mapping[str, Sequence[Mapping[str, str]]]) -> openlineage.OutputDataset:
+    def _traced(self, name: str, manifest: Manifest) -> openlineage.OutputDataset:
         """Return a fitted model as a dataset: its terms are the columns."""
-        fields = [{"name": column, "type": "double"} for column in columns]
-        described = facets.source(self.root) | facets.schema(fields) | self._columns(columns)
+        fields = [{"name": column, "type": "double"} for column in manifest["column_lineage"][name]]
+        described = facets.source(self.root) | facets.schema(fields) | self._columns(name, manifest)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
     def _ledger(self, manifest: Manifest) -> openlineage.OutputDataset:
@@ -159,25 +158,72 @@ class Lineage:
         described = facets.source(self.root) | facets.version(manifest["ledger"]) | facets.assertions(manifest, name)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
-    def _columns(self, derived: Mapping[str, Sequence[Mapping[str, str]]]) -> facets.DatasetFacets:
-        datasets = {source["dataset"] for sources in derived.values() for source in sources}
-        return facets.column_lineage(derived, {name: self._name(name) for name in datasets})
+    def _columns(self, dataset: str, manifest: Manifest) -> facets.DatasetFacets:
+        derived, deciding = manifest["column_lineage"].get(dataset, {}), manifest["row_lineage"].get(dataset, ())
+        datasets = {source["dataset"] for sources in (*derived.values(), deciding) for source in sources}
+        return facets.column_lineage(derived, deciding, {name: self._name(name) for name in datasets})
 
 
-def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None, *, wait: bool = True) -> None:
+def run_ended(run: runs.Run, outcome: Outcome, error: str | None = None) -> None:
     """Tell that the pipeline's run is over, and wait, within bounds, for the backend to take what is left.
 
     Parameters
     ----------
-    run : the run, of this process or an earlier one.
+    run : the run, of this process.
     outcome : succeeded, failed, or aborted by a person or a signal.
     error : what ended it, in a sentence.
-    wait : false for an earlier run, whose end is told by this one: what this one delivers includes it.
     """
     teller = _Teller(run, run.folder.parents[1])
     teller.tell(_STATES[outcome], run.id, PIPELINE_JOB, facets.error(error) if error else {})
-    if wait:
-        teller.backend.close(last=True)
+    teller.backend.close(last=True)
+
+
+def left_behind(run: runs.Run, outcome: Outcome, moment: int) -> None:
+    """Tell, once, the end of an earlier run, and of each of its stages that was killed before it could tell its own.
+
+    Parameters
+    ----------
+    run : the run; what this process delivers includes its events.
+    outcome : how it ended.
+    moment : when it gave its last sign of life, in nanoseconds since 1970: it ended before this run began.
+    """
+    teller, when = _Teller(run, run.folder.parents[1]), runs.at(moment)
+    killed = facets.error("The process was killed, or the machine went down, before it could tell its end.")
+    with runs.exclusive(run.folder / ".end.lock"):
+        begun = _without_end(run.folder)
+        for run_id, job in begun.items():
+            if run_id != run.id:
+                path, kind = _code(job.removeprefix("potato."))
+                around = facets.parent(run, teller.namespace) | killed
+                teller.tell(openlineage.RunState.ABORT, run_id, job, around, path=path, kind=kind, when=when)
+        if run.id in begun:
+            told = killed if outcome == "aborted" else {}
+            teller.tell(_STATES[outcome], run.id, PIPELINE_JOB, told, when=when)
+
+
+def close_left_open(root: Path) -> None:
+    """Tell the ends of all runs that were killed, where no stage of a later run has done so yet."""
+    for run, state in ending.left_open(root):
+        left_behind(run, ending.outcome_left(root, run, state), ending.last_sign(run))
+
+
+def _without_end(folder: Path) -> dict[str, str]:
+    """Return the jobs that a run's events start and do not end, by the ids of their runs, in their order."""
+    begun: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for line in (folder / "lineage.jsonl").read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # half a line of a process that was killed
+                event = json.loads(line)
+                if event["eventType"] == "START":
+                    begun[event["run"]["runId"]] = event["job"]["name"]
+                else:
+                    begun.pop(event["run"]["runId"], None)
+    return begun
+
+
+def _code(stage: str) -> tuple[str, str]:
+    """Return the path and the kind of a stage's code."""
+    return (_SOURCES[stage], "TASK") if stage in _SOURCES else (f"notebooks/{stage}.ipynb", "NOTEBOOK")
 
 
 class _Teller:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ PATHS = {
     "silver": "data/silver/manifest.json",
     "gold": "data/gold/reports/manifest.json",
 }
+MISSED = "potato.missed"
+"""The attribute of a contract's span that tells which expectations missed: for each a line of `told`."""
 LEDGERS = {"bronze": "data/bronze/ledger.json", "silver": "data/silver/ledger.json"}
 
 
@@ -38,14 +41,20 @@ class Verdict:
     sentence: str
 
 
-def counted(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """Return what the span of a contract says of its verdicts: how many there are, and how many missed."""
+def counted(verdicts: Sequence[Verdict]) -> dict[str, int | str]:
+    """Return what the span of a contract says of its verdicts: how many there are, how many missed, and which."""
     missed = [verdict for verdict in verdicts if not verdict.success]
-    return {
+    which = {MISSED: "\n".join(told(v.dataset, v.sentence, v.observed) for v in missed)} if missed else {}
+    return which | {
         "potato.expectations": len(verdicts),
         "potato.warnings": sum(verdict.severity == "warning" for verdict in missed),
         "potato.failures": sum(verdict.severity == "error" for verdict in missed),
     }
+
+
+def told(dataset: str, sentence: str, observed: str) -> str:
+    """Return what an expectation asked and what was found instead, on one line."""
+    return " ".join(f"{dataset}: {sentence} Found: {observed}".split())
 
 
 def code_fingerprint(root: Path, stage: str) -> str:
@@ -59,13 +68,18 @@ def code_fingerprint(root: Path, stage: str) -> str:
 
 @dataclass
 class Manifest:
-    """Datasets read and written, their schemas, the columns' sources, contract verdicts and metrics of one stage."""
+    """Datasets read and written, their schemas and sources, contract verdicts and metrics of one stage.
+
+    `column_lineage` has for each dataset and column the sources of its values, `row_lineage` for each dataset those
+    that decide on which rows it has; see potato.columns.
+    """
 
     stage: str
     study: str
     inputs: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    column_lineage: dict[str, dict[str, list[dict[str, str]]]] = field(default_factory=dict)
+    column_lineage: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    row_lineage: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     contracts: list[Verdict] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -73,11 +87,14 @@ class Manifest:
         """Note that the stage read `name`, with the fingerprint of what it read."""
         self.inputs[name] = lake.fingerprint(path)
 
-    def add_output(self, name: str, path: Path, table: pa.Table, dataset: schema.Dataset | None = None) -> None:
-        """Note that the stage wrote `name` to `path`."""
+    @contextlib.contextmanager
+    def output(self, name: str, path: Path, table: pa.Table, dataset: schema.Dataset | None = None) -> Iterator[None]:
+        """Note that the stage writes `table` as `name` to `path`, which the block does."""
         meanings = {column.name: column.meaning for column in dataset.columns} if dataset else {}
-        with spans.span(f"save {name}", **{"potato.dataset": name, "potato.rows": table.num_rows}):
+        with spans.span(f"save {name}", **{"potato.dataset": name, "potato.rows": table.num_rows}) as told:
+            yield
             fingerprint = lake.fingerprint(path)
+            told["potato.bytes"] = lake.size(path)
         self.outputs[name] = {
             "rows": table.num_rows,
             "fingerprint": fingerprint,

@@ -185,8 +185,7 @@ def train(
         try:
             with spans.span(f"fit {name}", **{"potato.model": name, "potato.model.converged": False}) as told:
                 fitted, notes = estimator(sample)
-                told |= {"potato.model.n_obs": fitted.n_obs, "potato.model.n_subjects": fitted.n_subjects}
-                told["potato.model.converged"] = True
+                told |= fitted_to(name, fitted.n_obs, fitted.n_subjects)
         except (ArithmeticError, np.linalg.LinAlgError) as error:
             text = f"{words.MODELS[name]} gave no trustworthy estimate ({error}): it is left out."
             findings.append(Finding("converged", name, "caution", text))
@@ -202,6 +201,12 @@ def train(
     tables = [fitted.coefficients(confidence) for fitted in fits.values()]
     coefficients = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
     return Training(sample, fits, coefficients, tuple(findings))
+
+
+def fitted_to(model: str, n_obs: int, n_subjects: int) -> dict[str, str | int | bool]:
+    """Return what the span of a fit that came to rest says of it."""
+    counts = {"potato.model.n_obs": n_obs, "potato.model.n_subjects": n_subjects}
+    return {"potato.model": model, **counts, "potato.model.converged": True}
 
 
 def _estimators(sample: Sample, random_slope: str | None) -> dict[str, Estimator]:

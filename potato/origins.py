@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from potato.columns import INDIRECT, Lineage
+from potato.columns import Lineage, source
 from potato.design import Sample
 from potato.fits import Fit
 from potato.results import (
@@ -25,6 +25,7 @@ from potato.schema import MODELING_DATASET, SUBJECT_TRAJECTORIES, WEEKLY_FEATURE
 Columns = set[tuple[str, str]]
 
 _PEOPLE = ("subject_id", "study_week", "group", "n_weights", "change_from_baseline_kg")
+_APART = ("subject_id", "study_week", "group", "condition")
 _LABELS = {"unit", "assumption"}
 """Columns that say what a row is, beside those of the key: no data stand behind them."""
 
@@ -39,7 +40,7 @@ def of_terms(fits: Mapping[str, Fit], sample: Sample) -> dict[str, Lineage]:
     for model, fit in fits.items():
         used = _used(model, sample)
         found[f"gold/models/{model}"] = {
-            term: [_source(MODELING_DATASET.name, name, direct=name in (term, sample.outcome)) for name in used]
+            term: [source(MODELING_DATASET.name, name, _how(name, name in (term, sample.outcome))) for name in used]
             for term in fit.reported
         }
     return found
@@ -100,13 +101,12 @@ def _associated(found: pd.DataFrame, sample: Sample) -> Columns:
 def _columns(dataset: Dataset, used: Columns) -> Lineage:
     found: Lineage = {}
     for column in dataset.columns:
-        if column.name.startswith("group_"):
-            own = {(name, source) for name, source in used if source == "group"}
-        elif column.name == "subject_id":
-            own = {(name, source) for name, source in used if source == "subject_id"}
+        named = "group" if column.name.startswith("group_") else column.name
+        if named in ("group", "subject_id"):
+            found[column.name] = [source(at, name, "IDENTITY") for at, name in sorted(used) if name == named]
         else:
             own = set() if column.name in _LABELS or column.name in dataset.key else used
-        found[column.name] = [_source(name, source) for name, source in sorted(own)]
+            found[column.name] = [source(at, name, _how(name, True)) for at, name in sorted(own)]
     return found
 
 
@@ -122,5 +122,6 @@ def _of(dataset: Dataset, names: Iterable[str]) -> Columns:
     return {(dataset.name, name) for name in names}
 
 
-def _source(dataset: str, column: str, *, direct: bool = True) -> dict[str, str]:
-    return {"dataset": dataset, "column": column} | ({} if direct else {"kind": INDIRECT})
+def _how(column: str, direct: bool) -> str:
+    """Return how a column of silver is a source: rows are told apart by it, it is held equal, or it is added up."""
+    return "GROUP_BY" if column in _APART else "AGGREGATION" if direct else "CONDITIONAL"

@@ -115,15 +115,17 @@ class Sender:
         instrument = self._instruments[metric.name]
         getattr(instrument, _WRITES[metric.kind])(value, attributes, context)
 
-    def add_log(self, level: str, event: str, attributes: Mapping[str, Any], context: Any) -> None:
-        """Keep a log record; `context` carries the span that it belongs to."""
+    def add_log(
+        self, level: str, event: str, attributes: Mapping[str, Any], context: Any, when: int | None = None
+    ) -> None:
+        """Keep a log record; `context` carries the span that it belongs to, `when` its time in ns, now by default."""
         if self._log_provider is None:
             return
         from opentelemetry._logs import SeverityNumber
 
         severity = {"warning": "WARN", "critical": "FATAL"}.get(level, level.upper())
         self._log_provider.get_logger("potato").emit(
-            timestamp=time.time_ns(),
+            timestamp=when or time.time_ns(),
             context=context,
             severity_number=SeverityNumber[severity],
             severity_text=severity,

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from potato.errors import PotatoError, nearest
+from potato.sources import Sources
 
 _VARIABLE = re.compile(r"\{\{<\s*var\s+(\S+)\s*>\}\}")
 _INCLUDE = re.compile(r"\{\{<\s*include\s+_parts/(\S+)\.md\s*>\}\}")
@@ -31,11 +32,15 @@ _REFERENCE = re.compile(r"(?<![\w@\\])@((?:fig|tbl)-[\w-]*\w)")
 
 @dataclass(frozen=True)
 class Context:
-    """What pages can name: variables and parts, and which pages, figures and tables there are."""
+    """What pages can name: variables and parts, and which pages, figures and tables there are.
+
+    With `sources` a line under the text says where its numbers come from.
+    """
 
     variables: Mapping[str, str]
     parts: Mapping[str, str] = field(default_factory=dict)
     shown: frozenset[str] = frozenset()
+    sources: Sources | None = None
 
     def holds(self, condition: str, page: str) -> bool:
         """Tell whether `condition`, such as figure.forest or number.study.notice, is true for this study."""
@@ -86,6 +91,8 @@ def expand(page: str, text: str, context: Context) -> str:
     PotatoError : naming the page and what it asked for, with the nearest name that exists.
     """
     text = _conditional(page, text, context)
+    if context.sources:
+        text = _sourced(text, context, context.sources)
     text = _VARIABLE.sub(lambda match: _variable(page, match[1], context), text)
     text = _INCLUDE.sub(lambda match: _part(page, match[1], context), text)
     if left := _SHORTCODE.search(text):
@@ -156,6 +163,42 @@ def _conditional(page: str, text: str, context: Context) -> str:
     if fences:
         raise PotatoError(f"The page {page} opens a block and does not close it.", where=f"reports/{page}")
     return "\n".join(kept) + "\n"
+
+
+def _sourced(text: str, context: Context, sources: Sources) -> str:
+    """Return the text with a line of sources after each stretch of it whose numbers come from the same datasets.
+
+    A stretch ends at a heading, and at a part, which has a line of its own.
+    """
+    kept: list[str] = []
+    pending: tuple[str, ...] = ()
+    for block in _blocks(text):
+        heading = block.startswith("#")
+        names = [name for name in _VARIABLE.findall(block) if not heading]
+        found = tuple(dict.fromkeys(s for name in names for s in sources.of(name, context.variables.get(name, ""))))
+        ends = heading or block.startswith("```") or _INCLUDE.search(block)
+        if pending and (ends or (found and found != pending)):
+            kept.append(sources.line(pending))
+            pending = ()
+        kept.append(block)
+        pending = found or pending
+    return "\n\n".join([*kept, sources.line(pending)] if pending else kept).rstrip("\n") + "\n"
+
+
+def _blocks(text: str) -> list[str]:
+    """Return the text in blocks: paragraphs, lists, listings, and blocks between fences as a whole."""
+    blocks: list[list[str]] = [[]]
+    depth, in_code = 0, False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+        elif not in_code and (fence := _FENCE.match(line)):
+            depth += 1 if fence["what"] else -1
+        if line.strip() or depth or in_code:
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    return ["\n".join(block) for block in blocks if block]
 
 
 def _check_references(page: str, text: str) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from potato import lake, manifest
-from potato.columns import INDIRECT, Lineage
+from potato.columns import Lineage, Source, is_direct
 from potato.errors import PotatoError, nearest
+
+Pair = tuple[str, str]
+"""Dataset and column."""
 
 _FILES = 3
 """How many raw files with the same column are named; a study can have one for each person."""
@@ -22,16 +25,18 @@ class Step:
     Attributes
     ----------
     dataset, column : names as in the manifests; a raw file is a dataset, too.
-    indirect : whether it changes what it leads to without being part of its value.
-    sources : the steps before it.
+    sources : the columns that it is computed from.
     files : raw files that stand behind this column, each with the name of its own.
+    decided : (dataset, column) of those that decide on this column without being part of its value, beside `rows`.
+    rows : (dataset, column) of those that decide on which rows its dataset has.
     """
 
     dataset: str
     column: str
-    indirect: bool = False
     sources: list[Step] = field(default_factory=list)
-    files: list[tuple[str, str]] = field(default_factory=list)
+    files: list[Pair] = field(default_factory=list)
+    decided: list[Pair] = field(default_factory=list)
+    rows: list[Pair] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -45,11 +50,13 @@ class Provenance:
     Attributes
     ----------
     columns : column lineage by dataset.
+    rows : by dataset, what decides on which rows it has.
     stages : dataset: the stage that wrote it.
     files : raw file: the sha256 of its bytes.
     """
 
     columns: Mapping[str, Lineage]
+    rows: Mapping[str, list[Source]]
     stages: Mapping[str, str]
     files: Mapping[str, str]
 
@@ -62,14 +69,16 @@ class Provenance:
     def of(cls, manifests: Mapping[str, Mapping[str, Any]]) -> Provenance:
         """Return what manifests by stage say together; every column of a written dataset is in it."""
         columns: dict[str, Lineage] = {}
+        rows: dict[str, list[Source]] = {}
         stages: dict[str, str] = {}
         for stage, told in manifests.items():
             for dataset, output in told["outputs"].items():
                 traced = told["column_lineage"].get(dataset, {})
                 columns[dataset] = {one["name"]: [] for one in output["schema"]} | traced
             columns |= {name: found for name, found in told["column_lineage"].items() if name not in columns}
+            rows |= told["row_lineage"]
             stages |= dict.fromkeys([*told["outputs"], *told["column_lineage"]], stage)
-        return cls(columns, stages, manifests.get("bronze", {}).get("inputs", {}))
+        return cls(columns, rows, stages, manifests.get("bronze", {}).get("inputs", {}))
 
     def names(self) -> dict[str, tuple[str, str]]:
         """Return every DATASET.COLUMN by its full name, and by the dataset's last part where that is one dataset."""
@@ -94,19 +103,24 @@ class Provenance:
             raise self._unknown(name, names)
         return self._step(*names[name])
 
-    def _step(self, dataset: str, column: str, *, indirect: bool = False) -> Step:
-        step = Step(dataset, column, indirect)
+    def _step(self, dataset: str, column: str) -> Step:
+        step = Step(dataset, column)
         for source in self.columns.get(dataset, {}).get(column, []):
-            if source["dataset"] in self.columns:
-                kind = source.get("kind") == INDIRECT
-                step.sources.append(self._step(source["dataset"], source["column"], indirect=kind))
+            pair = (source["dataset"], source["column"])
+            if not is_direct(source):
+                step.decided.append(pair)
+            elif pair[0] in self.columns:
+                step.sources.append(self._step(*pair))
             else:
-                step.files.append((source["dataset"], source["column"]))
-        step.sources.sort(key=lambda source: source.indirect)
+                step.files.append(pair)
+        step.rows = [(source["dataset"], source["column"]) for source in self.rows.get(dataset, ())]
+        if step.sources or step.files:
+            # What decides on all rows is told once.
+            step.decided = [pair for pair in step.decided if pair not in step.rows]
         return step
 
-    def raw(self, step: Step) -> list[tuple[str, str]]:
-        """Return all raw files and columns behind a step, each once."""
+    def raw(self, step: Step) -> list[Pair]:
+        """Return all raw files and columns that a step is computed from, each once."""
         found = dict.fromkeys(step.files)
         for source in step.sources:
             found |= dict.fromkeys(self.raw(source))
@@ -134,24 +148,42 @@ class Provenance:
 
 
 def lines(step: Step) -> Iterator[tuple[int, str, bool]]:
-    """Yield (depth, text, indirect) of each line of the printed way back; what was told once is not told again."""
+    """Yield (depth, text, whether it only decides) of each line of the printed way back.
+
+    What was told once is not told again.
+    """
     yield from _lines(step, 0, set())
 
 
 def _lines(step: Step, depth: int, told: set[str]) -> Iterator[tuple[int, str, bool]]:
-    again = step.name in told and bool(step.sources or step.files)
-    told.add(step.name)
-    made = "" if step.sources or step.files else "  (made by the pipeline itself)"
-    yield depth, step.name + ("  (told above)" if again else made), step.indirect
+    again = step.name in told and bool(step.sources or step.files or step.decided)
+    made = "" if step.sources or step.files or step.decided else "  (made by the pipeline itself)"
+    yield depth, ("computed from " if depth else "") + step.name + ("  (told above)" if again else made), False
     if again:
         return
+    told.add(step.name)
     for source in step.sources:
         yield from _lines(source, depth + 1, told)
     for text in _grouped(step.files):
-        yield depth + 1, text, False
+        yield depth + 1, f"computed from {text}", False
+    # A number of rows is counted from nothing else.
+    counted = "" if step.sources or step.files else "counted, "
+    if step.decided:
+        yield depth + 1, f"{counted}decided by {by_dataset(step.decided)}", True
+    if step.rows and step.dataset not in told:
+        told.add(step.dataset)
+        yield depth + 1, f"rows of {step.dataset} decided by {by_dataset(step.rows)}", True
 
 
-def _grouped(files: list[tuple[str, str]]) -> Iterator[str]:
+def by_dataset(pairs: list[Pair]) -> str:
+    """Return columns as words, each dataset once."""
+    found: dict[str, list[str]] = {}
+    for dataset, column in pairs:
+        found.setdefault(dataset, []).append(column)
+    return "; ".join(f"{dataset}: {', '.join(columns)}" for dataset, columns in found.items())
+
+
+def _grouped(files: list[Pair]) -> Iterator[str]:
     """Yield the raw files by their column, the first few by name."""
     by_column: dict[str, list[str]] = {}
     for path, column in files:

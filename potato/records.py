@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from potato import dictionary, drawing, provenance, waterfall
-from potato.columns import INDIRECT
+from potato import anchors, dictionary, drawing, places, provenance, waterfall
+from potato.columns import is_direct
+from potato.markdown import plain
 from potato.snippets import EMPTY, cell, folded, html_table, numbered_table
+from potato.trails import Trails
 
 Manifests = Mapping[str, Mapping[str, Any]]
 # Gold's contract is the statistical gate, which the models page shows as a table of gold's own.
@@ -42,16 +44,16 @@ def variables(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
     }
 
 
-def parts(run: Mapping[str, Any], manifests: Manifests) -> dict[str, str]:
+def parts(run: Mapping[str, Any], manifests: Manifests, trails: Trails) -> dict[str, str]:
     """Return the Markdown of the generated parts by name."""
     return {
         "stages": stages(run),
-        "waterfall": waterfall_of(run, manifests),
+        "waterfall": waterfall_of(run, trails),
         "environment": environment(run),
         "contracts": contracts(manifests),
         "lineage-graph": lineage_graph(manifests),
         "term-lineage": term_lineage(manifests),
-        "column-lineage": column_lineage(manifests),
+        "column-lineage": column_lineage(manifests, trails),
         "dictionary": data_dictionary(),
     }
 
@@ -78,19 +80,15 @@ def stages(run: Mapping[str, Any]) -> str:
     )
 
 
-def waterfall_of(run: Mapping[str, Any], manifests: Manifests) -> str:
+def waterfall_of(run: Mapping[str, Any], trails: Trails) -> str:
     """Return the numbered waterfall of the stages, with the code, queries, contracts and log lines of their cells."""
     caption = (
         "What ran, one after the other. A stage's bar shows when it ran within the run, a cell's when within its"
-        " stage, and so on. Open a cell for its code, queries, contracts, model fits and log lines."
+        " stage, and so on. Open a cell for what it makes and from what, its code, log lines, queries, contracts and"
+        " model fits."
     )
-    picture = waterfall.draw(run.get("timeline", ()), datasets(manifests))
+    picture = waterfall.draw(run.get("timeline", ()), trails)
     return f"::: {{#fig-waterfall}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
-
-
-def datasets(manifests: Manifests) -> list[str]:
-    """Return the names of all datasets that the stages wrote."""
-    return [name for manifest in manifests.values() for name in manifest["outputs"]]
 
 
 def environment(run: Mapping[str, Any]) -> str:
@@ -107,7 +105,7 @@ def environment(run: Mapping[str, Any]) -> str:
 
 
 def contracts(manifests: Manifests) -> str:
-    """Return a table of the checks that missed, with what was found, and for each layer a folded one of the others."""
+    """Return a table of the checks that missed, with what was found, and for each dataset a folded one of all."""
     asked = {stage: manifests[stage]["contracts"] for stage in _DATA_STAGES if manifests[stage]["contracts"]}
     missed = [verdict for verdicts in asked.values() for verdict in verdicts if not verdict["success"]]
     header = [("Result", False), ("What is checked", False), ("Found", False), ("How many", True), ("Dataset", False)]
@@ -118,11 +116,13 @@ def contracts(manifests: Manifests) -> str:
             result, sentence, dataset = _asked(verdict)
             rows.append([result, sentence, verdict["observed"], f"{verdict['unexpected_count']:,}", dataset])
         blocks.append(html_table(header, rows, "Checks that did not pass"))
-    for stage, verdicts in asked.items():
-        passed = [_asked(verdict) for verdict in verdicts if verdict["success"]]
-        summary = f"{stage.capitalize()}: {len(passed)} of {_count(len(verdicts), 'check')} passed"
-        table = html_table([*header[:2], header[-1]], passed, f"Checks on {stage} that passed")
-        blocks.append(folded(summary, table))
+    for dataset in dict.fromkeys(verdict["dataset"] for verdicts in asked.values() for verdict in verdicts):
+        own = [verdict for verdicts in asked.values() for verdict in verdicts if verdict["dataset"] == dataset]
+        own.sort(key=lambda verdict: verdict["success"])
+        passed = sum(verdict["success"] for verdict in own)
+        table = html_table(header[:2], [_asked(verdict)[:2] for verdict in own], f"Checks on {dataset}")
+        summary = f"{dataset}: {passed} of {_count(len(own), 'check')} passed"
+        blocks.append(folded(summary, f"{places.checks(dataset)}\n\n{table}"))
     return "\n\n".join(blocks) or "No contract was evaluated."
 
 
@@ -132,56 +132,68 @@ def _asked(verdict: Mapping[str, Any]) -> list[str]:
 
 
 def lineage_graph(manifests: Manifests) -> str:
-    """Return the numbered picture of the datasets, once for a screen and once for a phone."""
+    """Return the numbered picture of the datasets."""
     caption = (
-        "What is made from what. Raw files are copied row by row (bronze), cleaned and gathered by person "
-        "and week (silver), and turned into models and tables (gold). An arrow to a frame leads to every box in it. "
-        "A box leads to its columns below; one with several files is a folder."
+        "What goes into what. Raw files are copied row by row (bronze), cleaned and gathered by person and week"
+        " (silver), and turned into models and tables (gold). A line comes out of boxes, runs down, and ends with an"
+        " arrow at what they go into; where lines meet there is a dot. Boxes in one frame come from the same and go"
+        " into the same. A box leads to its columns below; one with several files is a folder."
     )
-    pictures = "\n".join(
-        f'<div class="drawing {kind}">\n{drawing.draw(manifests, per_row)}\n</div>'
-        for kind, per_row in (("wide", drawing.WIDE), ("narrow", drawing.NARROW))
-    )
-    return f"::: {{#fig-lineage}}\n```{{=html}}\n{pictures}\n```\n\n{caption}\n:::"
+    picture = f'<div class="drawing">\n{drawing.draw(manifests)}\n</div>'
+    return f"::: {{#fig-lineage}}\n```{{=html}}\n{picture}\n```\n\n{caption}\n:::"
 
 
 def term_lineage(manifests: Manifests) -> str:
     """Return a table of each estimate's way back: columns of silver, raw columns behind, and what is held equal."""
     known = provenance.Provenance.of(manifests)
-    alike: dict[tuple[str, ...], list[str]] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
     for dataset, columns in manifests.get("gold", {}).get("column_lineage", {}).items():
         if dataset in manifests["gold"]["outputs"]:
             continue
         for term in columns:
             step = known.back(f"{dataset}.{term}")
-            direct = [source for source in step.sources if not source.indirect]
-            held = [source.column for source in step.sources if source.indirect]
-            raw = dict.fromkeys(pair for source in direct for pair in known.raw(source))
-            names = [source.column for source in direct]
-            row = (term, ", ".join(names), _files(list(raw)), ", ".join(held) or EMPTY)
-            alike.setdefault(row, []).append(dataset.removeprefix("gold/models/"))
+            raw = dict.fromkeys(pair for source in step.sources for pair in known.raw(source))
+            names = [(source.dataset, source.column) for source in step.sources]
+            told = {
+                "computed from": _listed_by(names),
+                "out of": _files(list(raw)),
+                "decided by": _listed_by(step.decided),
+            }
+            way = "\n".join(f"{how} {sources}" for how, sources in told.items() if sources)
+            alike.setdefault((term, way), []).append(dataset.removeprefix("gold/models/"))
     if not alike:
         return "No model was fitted."
-    rows = [[row[0], ", ".join(models), *row[1:]] for row, models in sorted(alike.items())]
-    header = [(name, False) for name in ("Term", "Models", "Computed from", "Raw columns behind that", "Held equal")]
+    rows = [[f"{term}\nin {', '.join(models)}", way] for (term, way), models in sorted(alike.items())]
     caption = (
-        "Each estimate, the columns of silver/modeling_dataset that it is computed from, and the raw columns behind."
+        "Each estimate of the models: the columns of silver that it is computed from, the raw columns that those are"
+        " made out of, and what decides on it without being part of it: whose rows they are, and what the model holds"
+        " equal."
     )
-    return numbered_table("terms", html_table(header, rows, "Each estimate and the columns behind it"), caption)
+    header = [("Estimate", False), ("Where it comes from", False)]
+    table = html_table(header, rows, "Each estimate and the columns behind it", stacked=True)
+    return numbered_table("terms", table, caption)
 
 
-def column_lineage(manifests: Manifests) -> str:
-    """Return a folded table a dataset: each column and the columns that it is computed from."""
+def column_lineage(manifests: Manifests, trails: Trails) -> str:
+    """Return a folded table a dataset: each column, what it is computed from, and what decides on it."""
     blocks = []
     for manifest in manifests.values():
         for dataset in dict.fromkeys([*manifest["outputs"], *manifest["column_lineage"]]):
             found = manifest["column_lineage"].get(dataset, {})
-            rows = [[name, _sources(sources)] for name, sources in found.items()]
-            header = [("Column", False), ("Computed from", False)]
-            table = html_table(header, rows, f"Columns of {dataset}") if rows else "Its columns are not traced."
-            # A link to a place inside opens what is folded around it.
-            place = f'```{{=html}}\n<span id="{drawing.anchor(dataset)}"></span>\n```'
-            blocks.append(folded(f"{dataset}: {_count(len(found), 'column')}", f"{place}\n\n{table}"))
+            rows = [
+                [places.column(dataset, name), places.linked(_sources(sources), trails)]
+                for name, sources in found.items()
+            ]
+            header = [("Column", False), ("Where it comes from", False)]
+            told = (
+                html_table(header, rows, f"Columns of {dataset}", stacked=True)
+                if rows
+                else "Its columns are not traced."
+            )
+            if deciding := _listed_by(_pairs(manifest["row_lineage"].get(dataset, ()))):
+                told = f"Which rows there are is decided by {plain(deciding)}.\n\n{told}"
+            place = places.dataset(trails[dataset])
+            blocks.append(folded(f"{dataset}: {_count(len(found), 'column')}", f"{place}\n\n{told}"))
     return "\n\n".join(blocks) or "No column lineage was recorded."
 
 
@@ -193,13 +205,20 @@ def data_dictionary() -> str:
         if section.rows:
             rows = [[text or EMPTY for text in row] for row in section.rows]
             blocks.append(html_table([(name, False) for name in section.header], rows, section.title))
+        if section.rows or any(map(str.isdigit, section.text)):
+            blocks.append(f"[Source: [`potato/schema.py`]({anchors.RUN}#make-it-again).]{{.source}}")
     return "\n\n".join(blocks)
 
 
-def _sources(sources: list[Mapping[str, str]]) -> str:
-    direct = _listed_by([(s["dataset"], s["column"]) for s in sources if s.get("kind") != INDIRECT])
-    indirect = _listed_by([(s["dataset"], s["column"]) for s in sources if s.get("kind") == INDIRECT])
-    return "; ".join(filter(None, (direct, f"depends on {indirect}" if indirect else ""))) or EMPTY
+def _sources(sources: list[Mapping[str, Any]]) -> str:
+    computed = _listed_by(_pairs(source for source in sources if is_direct(source)))
+    decided = _listed_by(_pairs(source for source in sources if not is_direct(source)))
+    told = {"computed from" if computed else "": computed, "decided by" if computed else "counted, decided by": decided}
+    return "\n".join(f"{how} {names}" for how, names in told.items() if names) or EMPTY
+
+
+def _pairs(sources: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(source["dataset"], source["column"]) for source in sources]
 
 
 def _listed_by(pairs: list[tuple[str, str]]) -> str:
@@ -248,7 +267,7 @@ def _lineage_sentence(manifests: Manifests) -> str:
     written = sum(len(manifest["outputs"]) for manifest in manifests.values())
     traced = sum(len(columns) for manifest in manifests.values() for columns in manifest["column_lineage"].values())
     made = f"{_count(read, 'raw file')} became {_count(written, 'dataset')}"
-    return f"{made}, with {_count(traced, 'column')} traced to what they are computed from."
+    return f"{made}, with {_count(traced, 'column')} traced to what they come from."
 
 
 def _count(number: int, noun: str) -> str:

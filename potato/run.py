@@ -170,6 +170,11 @@ def now() -> str:
     return _iso(datetime.now(UTC))
 
 
+def at(nanoseconds: int) -> str:
+    """Return a time, in nanoseconds since 1970, as every record of a run writes it."""
+    return _iso(datetime.fromtimestamp(nanoseconds / 1e9, UTC))
+
+
 def seconds(moment: str) -> float:
     """Return a time as a run's records write it, in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()

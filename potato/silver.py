@@ -27,6 +27,7 @@ from potato import (
     rules,
     schema,
     settings,
+    spans,
     thresholds,
 )
 from potato.families import FAMILIES, NUTRITION, Family
@@ -78,9 +79,11 @@ class FeatureEngineer:
         self.jumps = self._jumps(families["weight"])
         counted = {name: families[name] for name in study.families()}
         by_reason = accounts.by_reason(counted)
-        self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
-        self._marked = self._flagged(), self._remarked()
-        self.tables["flags"], flagged = marks.listed(*self._marked)
+        with spans.making(schema.QUARANTINE.name):
+            self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
+        with spans.making(schema.FLAGS.name):
+            self._marked = self._flagged(), self._remarked()
+            self.tables["flags"], flagged = marks.listed(*self._marked)
         for name in self.typed:
             engine.drop(self.connection, f"typed_{name}")
         self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
@@ -192,7 +195,8 @@ class FeatureEngineer:
             when a file's rows are not all either kept or quarantined, once each.
         """
         read = lake.read_json(lake.input("data/bronze/ledger.json"))["files"]
-        return self.accounts.ledger(read, self.evidence.files)
+        with spans.making("silver/ledger"):
+            return self.accounts.ledger(read, self.evidence.files)
 
     def engineer_features(self) -> dict[str, pa.Table]:
         """Compute silver's datasets, and once more without the jumps of the scales where there are any."""
@@ -215,29 +219,24 @@ class FeatureEngineer:
         weighed = self._publish(trajectories, features.subject_trajectories(cleaned))
         self._publish(modeling, features.modeling_dataset(weekly, weighed, self.settings.silver))
 
-    def column_lineage(self) -> dict[str, columns.Lineage]:
-        """Return for each silver dataset and column, and the quarantine, the bronze columns that its values come from.
-
-        What only names a row's fault or flag has no values of its own: it comes from what decides on the row.
-        """
-        # What evidence.gather finds goes through Python; it reads the weights and their units.
-        told = [{"dataset": "bronze/weight", "column": column} for column in ("subject_id", "unit", "weight")]
-        resolved: dict[str, columns.Lineage] = {"units": {"subject_id": told[:1], "unit": told, "evidence": told}}
-        tables = {family: f"bronze/{family}" for family in FAMILIES}
-        tables |= {name: name for name in (*self._steps, "units")}
+    def lineage(self) -> dict[str, columns.Traced]:
+        """Return where each silver dataset and the quarantine come from in bronze, column by column."""
+        # What evidence.gather finds goes through Python; it reads each person's weights and their units.
+        told = {("bronze/weight", column, "AGGREGATION") for column in ("unit", "weight")}
+        found = frozenset({*told, ("bronze/weight", "subject_id", "GROUP_BY")})
+        person = frozenset({("bronze/weight", "subject_id", "IDENTITY")})
+        units = columns.Traced({"subject_id": person, "unit": found, "evidence": found})
+        known: dict[str, str | columns.Traced] = {family: f"bronze/{family}" for family in FAMILIES} | {"units": units}
         for name, expression in self._steps.items():
-            resolved[name] = columns.through(columns.column_lineage(expression, tables), resolved)
-        found = {dataset.name: resolved[name] for name, dataset in schema.SILVER.items() if name in resolved}
+            known[name] = columns.trace(expression, known)
         flagged, remarked = self._marked
         marked = [marks.of_family(family, rows) for family, parts in flagged.items() for rows in parts]
         marked += [marks.of_family(family, rows) for family, rows in remarked.items()]
         aside = [accounts.set_aside(family, self.families[family]) for family in self.settings.study.families()]
+        traced = {dataset.name: known[name] for name, dataset in schema.SILVER.items() if name in known}
         for dataset, parts in ((schema.FLAGS, marked), (schema.QUARANTINE, aside)):
-            values = columns.merged(columns.column_lineage(part, tables) for part in parts)
-            deciding = {"": columns.deciding(parts, self._steps, tables)}
-            (conditions,) = columns.through(deciding, resolved).values()
-            found[dataset.name] = columns.labelled(columns.through(values, resolved), conditions)
-        return found
+            traced[dataset.name] = columns.merged(columns.trace(part, known) for part in parts)
+        return {name: one for name, one in traced.items() if isinstance(one, columns.Traced)}
 
     def validate_schema(self) -> list[Verdict]:
         """Evaluate silver's contract; at least one person must have a weight."""
@@ -246,14 +245,16 @@ class FeatureEngineer:
 
     def save(self) -> Manifest:
         """Write the datasets, the quarantine, the ledger and the manifest into the stage's staging folder."""
-        manifest = Manifest("silver", self.study, contracts=self.verdicts, column_lineage=self.column_lineage())
+        manifest = Manifest("silver", self.study, contracts=self.verdicts)
+        for name, traced in self.lineage().items():
+            manifest.column_lineage[name], manifest.row_lineage[name] = traced.by_column(), traced.of_rows()
         for family in FAMILIES:
             manifest.add_input(f"bronze/{family}", lake.input(f"data/bronze/{family}"))
         for name in (*schema.SILVER, "quarantine"):
             dataset = schema.SILVER.get(name, schema.QUARANTINE)
             path = lake.output(f"data/{dataset.name}")
-            lake.write(self.tables[name], path)
-            manifest.add_output(dataset.name, path, self.tables[name], dataset)
+            with manifest.output(dataset.name, path, self.tables[name], dataset):
+                lake.write(self.tables[name], path)
         cluster.share(self.settings, "silver", self.tables, _SHARED_BY)
         ledger = self.ledger()
         lake.write_json(lake.output("data/silver/ledger.json"), {"files": ledger})

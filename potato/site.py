@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from potato import lake, links, pages, quality, records, renderers, snippets
+from potato import lake, links, pages, quality, records, renderers, snippets, trails
 from potato.errors import PotatoError
 from potato.markdown import plain
+from potato.sources import PARTS, Sources
 
 PAGES = {
     "overview": "index",
@@ -140,24 +141,25 @@ def _context(
     findings: quality.Findings,
     menu: list[dict[str, str]],
 ) -> pages.Context:
-    commit = records.commit_of(run)
-    parts, made = records.parts(run, manifests), records.datasets(manifests)
+    commit, told = records.commit_of(run), trails.gather(manifests, gate=evidence.shows("models"))
+    origin, parts = Sources(told, run), records.parts(run, manifests, told)
     shown = {f"page.{page}" for page in PAGES if evidence.shows(page)}
+    for name, part in quality.parts(findings).items():
+        parts[f"table-{name}"] = part
+        shown.add(f"table.{name}")
+    parts = {name: f"{part}\n\n{origin.line(PARTS.get(name, ()))}".rstrip() for name, part in parts.items()}
     for name, entry in evidence.figures.items():
-        parts[f"figure-{name}"] = snippets.figure(entry, evidence.folder / "figures", commit, made)
+        parts[f"figure-{name}"] = snippets.figure(entry, evidence.folder / "figures", commit, told)
         shown.add(f"figure.{name}")
     for name, entry in evidence.tables.items():
         file = evidence.folder / "reports" / "tables" / f"{name}.parquet"
-        parts[f"table-{name}"] = snippets.table(entry, file, commit, made)
-        shown.add(f"table.{name}")
-    for name, part in quality.parts(findings).items():
-        parts[f"table-{name}"] = part
+        parts[f"table-{name}"] = snippets.table(entry, file, commit, told)
         shown.add(f"table.{name}")
     parts["contents"] = _contents(reports, menu)
     left_out = [page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")]
     variables = evidence.numbers | records.variables(run, manifests) | quality.variables(findings)
     variables["report.left_out"] = " ".join(plain(reason) for reason in dict.fromkeys(left_out))
-    return pages.Context(variables=variables, parts=parts, shown=frozenset(shown))
+    return pages.Context(variables=variables, parts=parts, shown=frozenset(shown), sources=origin)
 
 
 def _contents(reports: Path, menu: list[dict[str, str]]) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from potato import drawing, waterfall
+from potato import anchors, sources
 from potato.errors import PotatoError
 from potato.markdown import html, plain
+from potato.trails import Trails
 
 EMPTY = "–"
+_TAG = re.compile(r"<[^>]*>")
 _MINUS = "\u2212"
 _SENTENCE = 60
 _VERDICTS = {"pass", "passed", "caution", "warning", "fail", "failed", "ran", "cached", "stable", "moved", "shifted"}
@@ -48,26 +51,34 @@ def cell(value: object, spec: str) -> str:
     return shown.replace("-", _MINUS, 1) if shown.startswith("-") else shown
 
 
-def html_table(header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], label: str) -> str:
+class Html(str):
+    """A cell of `html_table` that is HTML already, such as a link."""
+
+
+def html_table(
+    header: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], label: str, *, stacked: bool = False
+) -> str:
     """Return a raw HTML block: a table in a box that scrolls when the table is wider than the screen.
 
     Parameters
     ----------
     header : (text, is a number) for each column; numbers stand right.
-    rows : the cells' plain texts; a verdict's word becomes a badge.
+    rows : the cells' plain texts, or Html; a verdict's word becomes a badge.
     label : what the box holds, for people who do not see it.
+    stacked : whether texts keep their lines, break anywhere and, on a phone, stand below each other.
     """
-    rows = list(rows)
+    rows, shown = list(rows), _lines if stacked else _badge
     kinds = [_kind(number, [row[place] for row in rows]) for place, (_, number) in enumerate(header)]
+    box = "table-scroll stacked" if stacked else "table-scroll"
     lines = [
         "```{=html}",
-        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{html(label)}">',
+        f'<div class="{box}" tabindex="0" role="region" aria-label="{html(label)}">',
     ]
     lines += ['<table class="table">', "<thead><tr>"]
     lines += [f'<th scope="col"{kind}>{html(text)}</th>' for (text, _), kind in zip(header, kinds, strict=True)]
     lines.append("</tr></thead>\n<tbody>")
     for row in rows:
-        cells = (f"<td{kind}>{_badge(text)}</td>" for text, kind in zip(row, kinds, strict=True))
+        cells = (f"<td{kind}>{shown(text)}</td>" for text, kind in zip(row, kinds, strict=True))
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*lines, "</tbody></table>", "</div>", "```"])
 
@@ -76,13 +87,20 @@ def _kind(is_number: bool, texts: Sequence[str]) -> str:
     """Return the class of a column: numbers and names stay whole, sentences get room to be read."""
     if is_number:
         return ' class="number"'
+    texts = [_TAG.sub("", text) if isinstance(text, Html) else text for text in texts]
     if any(len(text) > _SENTENCE for text in texts):
         return ' class="sentence"'
     return "" if any(" " in text for text in texts) else ' class="name"'
 
 
 def _badge(text: str) -> str:
+    if isinstance(text, Html):
+        return text
     return f'<span class="badge badge-{text}">{text}</span>' if text in _VERDICTS else html(text)
+
+
+def _lines(text: str) -> str:
+    return text if isinstance(text, Html) else "<br>".join(map(html, text.split("\n")))
 
 
 def numbered_table(identifier: str, table: str, caption: str) -> str:
@@ -96,22 +114,23 @@ def folded(summary: str, block: str, *, is_open: bool = False) -> str:
     return f"```{{=html}}\n{opening}\n```\n\n{block}\n\n```{{=html}}\n</details>\n```"
 
 
-def source_line(source: Mapping[str, Any], commit: str, made: Collection[str] = (), extra: str = "") -> str:
+def source_line(source: Mapping[str, Any], commit: str, trails: Trails, extra: str = "") -> str:
     """Return the small line under a figure or table: dataset, fingerprint of its content, code's commit.
 
-    The dataset leads to the columns that it was made from, and one in `made` also to the cell that made it.
+    The dataset leads to the columns that it was made from, and one in `trails` also to the cell that made it.
     """
     fingerprint, dataset = str(source["fingerprint"])[:10], str(source["dataset"])
-    links = f"[`{dataset}`](lineage.html#{drawing.anchor(dataset)})"
-    if dataset in made:
-        links += f", made by [this cell](run.html#{waterfall.anchor(dataset)})"
+    if dataset in trails:
+        links = sources.of_dataset(trails[dataset])
+    else:
+        links = f"[`{dataset}`]({anchors.LINEAGE}#{anchors.columns(dataset)})"
     return f"[Source: {links}, content `{fingerprint}`, {commit}.{extra}]{{.source}}"
 
 
-def figure(entry: Mapping[str, Any], folder: Path, commit: str, made: Collection[str] = ()) -> str:
+def figure(entry: Mapping[str, Any], folder: Path, commit: str, trails: Trails) -> str:
     """Return the Markdown of one figure of figures.json; PotatoError when its SVG is not in `folder`.
 
-    `made` names the datasets whose making the run's page tells.
+    `trails` has the datasets whose making the run's page tells.
     """
     name = str(entry["id"])
     if not (folder / f"{name}.svg").is_file():
@@ -127,10 +146,10 @@ def figure(entry: Mapping[str, Any], folder: Path, commit: str, made: Collection
     ]
     image = f'![{plain(str(entry["caption"]))}](figures/{name}.svg){{#fig-{name} fig-alt="{alt}"}}'
     opened = f" Open as {' or '.join(formats)}."
-    return f"{image}\n\n{source_line(entry['source'], commit, made, opened)}"
+    return f"{image}\n\n{source_line(entry['source'], commit, trails, opened)}"
 
 
-def table(entry: Mapping[str, Any], file: Path, commit: str, made: Collection[str] = ()) -> str:
+def table(entry: Mapping[str, Any], file: Path, commit: str, trails: Trails) -> str:
     """Return the Markdown of one table of tables.json, formatted column by column.
 
     Raises
@@ -146,7 +165,7 @@ def table(entry: Mapping[str, Any], file: Path, commit: str, made: Collection[st
     columns = [_cells(content, column, name, where) for column in entry["columns"]]
     header = [(_heading(column), _is_number(content, column)) for column in entry["columns"]]
     block = html_table(header, zip(*columns, strict=True), str(entry["title"]))
-    return f"{numbered_table(name, block, str(entry['caption']))}\n\n{source_line(entry['source'], commit, made)}"
+    return f"{numbered_table(name, block, str(entry['caption']))}\n\n{source_line(entry['source'], commit, trails)}"
 
 
 def _heading(column: Mapping[str, Any]) -> str:

@@ -11,10 +11,10 @@ import contextlib
 import contextvars
 import json
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from potato import redaction
 
 FILE_VARIABLE = "POTATO_SPANS"
 """Names the file; without it nothing is recorded."""
+
+MAKING = "compute "
+"""How the name of a span begins in which datasets are computed."""
 
 _open: contextvars.ContextVar[str | None] = contextvars.ContextVar("open span", default=None)
 
@@ -65,6 +68,11 @@ def span(name: str, **attributes: object) -> Iterator[dict[str, object]]:
         )
 
 
+def making(*datasets: str) -> AbstractContextManager[dict[str, object]]:
+    """Time the block as the one that computes `datasets`: a number of them leads to the cell in which it stands."""
+    return span(f"{MAKING}{', '.join(datasets)}", **{"potato.dataset": ",".join(datasets)})
+
+
 def taken(path: Path) -> list[dict[str, Any]]:
     """Return the spans of a kernel in the order in which they started, and remove the file; [] where there is none."""
     try:
@@ -78,12 +86,6 @@ def taken(path: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(ValueError):
             found.append(json.loads(line))
     return sorted(found, key=lambda entry: int(entry["start"]))
-
-
-def shortened(text: str, most: int = 4000) -> str:
-    """Return a query on one line, and not more of it than a person reads."""
-    flat = re.sub(r"\s+", " ", text).strip()
-    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
 
 
 def _plain(value: object) -> object:

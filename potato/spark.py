@@ -71,7 +71,7 @@ class SparkBackend(Backend):
 
     @contextlib.contextmanager
     def _span(self, operation: str, sql: str) -> Iterator[dict[str, object]]:
-        known = {"db.system.name": "spark", "db.operation.name": operation, "db.query.text": spans.shortened(sql)}
+        known = {"db.system.name": "spark", "db.operation.name": operation, "db.query.text": sql.strip()}
         with spans.span(operation, **known) as told:
             yield told
 

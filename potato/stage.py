@@ -27,7 +27,7 @@ from potato import (
     spans,
 )
 from potato.errors import PotatoError, nearest
-from potato.lineage import Lineage, run_ended
+from potato.lineage import Lineage, left_behind, run_ended
 from potato.run import Run
 from potato.telemetry import Telemetry, kernel_file
 
@@ -130,10 +130,13 @@ class Stage:
     ) -> None:
         """Tell, once, how a run ended: this one, or one that could not tell it itself."""
         if ending.take(over):
-            moment = None if over.id == self.run.id else ending.last_sign(over)
-            telemetry.ends_run(over, state, outcome, moment)
-            own = over.id == self.run.id
-            run_ended(over, outcome, _sentence(error) if error else None, wait=own)
+            if over.id == self.run.id:
+                telemetry.ends_run(over, state, outcome)
+                run_ended(over, outcome, _sentence(error) if error else None)
+            else:
+                moment = ending.last_sign(over)
+                telemetry.ends_run(over, state, outcome, moment)
+                left_behind(over, outcome, moment)
 
     def _show(self, entry: Mapping[str, Any]) -> None:
         if line := screen.line(entry):
@@ -263,14 +266,12 @@ class Stage:
         self._record(telemetry, readings.of_stage(document, staging, self.root))
         for verdict in document["contracts"]:
             if not verdict["success"]:
-                telemetry.log(
+                telemetry.log_missed(
                     verdict["severity"],
-                    f"expectation missed: {verdict['dataset']}: {verdict['sentence']} Found: {verdict['observed']}",
-                    at=telemetry.contract_spans.get(verdict["dataset"]),
-                    dataset=verdict["dataset"],
+                    verdict["dataset"],
+                    verdict["sentence"],
+                    verdict["observed"],
                     expectation=verdict["expectation"],
-                    sentence=verdict["sentence"],
-                    observed=verdict["observed"],
                 )
         found = redaction.clean(document["contracts"])
         lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", found)
@@ -340,6 +341,7 @@ def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]
         "inputs": {},
         "outputs": outputs,
         "column_lineage": {},
+        "row_lineage": {},
         "contracts": [],
         "metrics": {},
     }

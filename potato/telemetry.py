@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span
 
-from potato import cells, ending, measures, otlp, redaction, spans, tracer
+from potato import cells, ending, manifest, measures, otlp, redaction, spans, tracer
 from potato import run as runs
 from potato.errors import PotatoError
 
@@ -60,7 +60,7 @@ class Telemetry:
         self._bridge = _Bridge(self)
         self._unwritable = False
         self._show = show
-        self.contract_spans: dict[str, str] = {}
+        self._missed: dict[str, tuple[str, int]] = {}
         self._ends: list[tuple[runs.Run, ending.Open, ending.Outcome, int | None]] = []
 
     def below(self, parent_span_id: str) -> None:
@@ -137,9 +137,8 @@ class Telemetry:
             around = (cell for cell in reversed(known) if cell.start <= entry["start"])
             parent = next((cell.span_id for cell in around if entry["start"] <= cell.end), self.span_id)
             self._add(_inner(entry, parent, self._attributes))
-            if entry["name"].startswith("contract "):
-                for dataset in entry["attributes"].get("potato.dataset", "").split(","):
-                    self.contract_spans.setdefault(dataset, entry["span_id"])
+            for line in entry["attributes"].get(manifest.MISSED, "").splitlines():
+                self._missed[line] = entry["span_id"], entry["end"]
 
     def ends_run(self, run: runs.Run, state: ending.Open, outcome: ending.Outcome, end: int | None = None) -> None:
         """Tell, when the stage is over, that a run ended: its span and its outcome.
@@ -174,11 +173,19 @@ class Telemetry:
             },
         )
 
-    def log(self, level: str, event: str, *, at: str | None = None, **fields: object) -> None:
+    def log_missed(self, level: str, dataset: str, sentence: str, observed: str, **fields: object) -> None:
+        """Log an expectation that missed as what it is: something that its contract said, when it was asked."""
+        line = redaction.redact(manifest.told(dataset, sentence, observed))
+        at, when = self._missed.get(line, (None, None))
+        told = {"dataset": dataset, "sentence": sentence, "observed": observed}
+        self.log(level, f"expectation missed: {line}", at=at, when=when, **told, **fields)
+
+    def log(self, level: str, event: str, *, at: str | None = None, when: int | None = None, **fields: object) -> None:
         """Append a line to logs.jsonl; a field named like one of the line's own gets an underscore.
 
         `event` is all that some readers show: it says what happened, and `fields` the same for programs.
-        `at` is the id of the span that the line belongs to; by default it is the one that is open.
+        `at` is the id of the span that the line belongs to; by default it is the one that is open. `when` is the time
+        of what the line tells, in nanoseconds since 1970, where that was not just now.
         """
         level = level.lower() if level.lower() in _LEVELS else "info"
         context = self._context()
@@ -186,7 +193,7 @@ class Telemetry:
             context = trace.set_span_in_context(trace.NonRecordingSpan(tracer.context(self.run.trace_id, at)))
         extra = redaction.clean({f"{name}_" if name in _RESERVED else name: value for name, value in fields.items()})
         line = {
-            "ts": runs.now(),
+            "ts": runs.at(when) if when else runs.now(),
             "level": level,
             "event": redaction.redact(event),
             "run_id": self.run.id,
@@ -195,7 +202,7 @@ class Telemetry:
             "stage": self.stage,
             "study": self.study,
         } | extra
-        self._sender.add_log(level, str(line["event"]), self._attributes | _plain(extra), context)
+        self._sender.add_log(level, str(line["event"]), self._attributes | _plain(extra), context, when)
         self._write("logs.jsonl", line)
         if self._show is not None:
             self._show(line)
@@ -253,7 +260,7 @@ class Telemetry:
 
     def _ended(self, span: ReadableSpan, run: runs.Run | None = None) -> None:
         run, span = run or self.run, tracer.redacted(span)
-        self._sender.add_span(span)
+        self._sender.add_span(tracer.cut(span, f"runs/{run.id}/traces.jsonl"))
         line = tracer.line(span)
         about = {name: line["attributes"].get(f"potato.{name}") for name in ("stage", "study")}
         self._write("traces.jsonl", line | {"run_id": run.id} | about, run)

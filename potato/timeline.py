@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from potato import screen
+from potato import screen, spans, trails
 
-STAGES = ("simulate", "bronze", "silver", "gold", "report")
+QUERY = "db.query.text"
+"""The attribute of a span that holds the text of a query."""
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Part:
     ----------
     start, end : seconds since 1970.
     code : a cell's source; empty for other spans.
-    logs : (time of day, text) of the log lines that belong to it.
+    logs : (moment in ISO 8601, text) of the log lines that belong to it.
     """
 
     name: str
@@ -74,27 +75,47 @@ def gather(runs: Path, stages: Sequence[Mapping[str, Any]]) -> list[Stage]:
     return found
 
 
-def makers(stages: Sequence[Stage], datasets: Sequence[str]) -> dict[str, Part]:
-    """Return for each dataset the cell in which it was computed, or else saved; the stage where no cell is known."""
-    found: dict[str, tuple[int, Part]] = {}
+@dataclass(frozen=True)
+class Making:
+    """Where a dataset comes from: the cell, and in it the span that computed, or else saved it."""
+
+    cell: Part
+    part: Part
+
+    @property
+    def query(self) -> Part | None:
+        """The query that computed the dataset, where an engine did."""
+        return next((part for part in self.part.within() if QUERY in part.attributes), None)
+
+
+def makings(stages: Sequence[Stage], datasets: Collection[str]) -> dict[str, Making]:
+    """Return for each dataset, and what a stage leaves beside its datasets, where it comes from; what is not known is
+    left out."""
+    found: dict[str, tuple[int, Making]] = {}
     for stage in stages:
         for cell in stage.root.parts if stage.root else ():
             for part in cell.within():
-                for dataset in datasets:
-                    rank = _makes(part, dataset)
-                    if rank and rank > found.get(dataset, (0, cell))[0]:
-                        found[dataset] = rank, cell
-    return {dataset: cell for dataset, (_, cell) in found.items()}
+                for dataset, rank in _made(part, stage.name):
+                    if dataset in datasets and rank > (found[dataset][0] if dataset in found else 0):
+                        found[dataset] = rank, Making(cell, part)
+    return {dataset: making for dataset, (_, making) in found.items()}
 
 
-def _makes(part: Part, dataset: str) -> int:
-    """Return how surely a span is where a dataset comes from: 3 computed, 2 fitted, 1 saved, 0 not at all."""
-    attributes, (layer, _, name) = part.attributes, dataset.rpartition("/")
-    if layer == "silver" and part.name == f"CREATE TABLE {name}":
-        return 3
-    if dataset == "gold/models/coefficients" and "potato.model" in attributes:
-        return 2
-    return int(part.name == f"save {dataset}")
+def _made(part: Part, stage: str) -> Iterator[tuple[str, int]]:
+    """Yield the datasets that come out of a span with how surely: 3 computed, 2 fitted or checked, 1 saved."""
+    name, attributes = part.name, part.attributes
+    if name.startswith("CREATE TABLE "):
+        yield f"{stage}/{name.removeprefix('CREATE TABLE ')}", 3
+    elif name.startswith(spans.MAKING):
+        for dataset in attributes["potato.dataset"].split(","):
+            yield dataset, 3
+    elif "potato.model" in attributes:
+        yield f"gold/models/{attributes['potato.model']}", 2
+    elif name.startswith("contract "):
+        yield f"{stage}/{trails.CONTRACT}", 2
+    elif name.startswith("save "):
+        yield name.removeprefix("save "), 1
+        yield f"{stage}/{trails.MANIFEST}", 1
 
 
 def _stage(folder: Path, name: str) -> Part | None:
@@ -153,7 +174,7 @@ def _logs(root: Part, lines: Sequence[Mapping[str, Any]]) -> None:
             owner = next((cell for cell in root.parts if cell.name == line["cell"]), root)
         elif owner is root:
             owner = next((cell for cell in root.parts if cell.start <= moment <= cell.end), root)
-        owner.logs.append((line["ts"][11:23], text.partition(" ")[2].strip()))
+        owner.logs.append((line["ts"], text.partition(" ")[2].strip()))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

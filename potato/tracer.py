@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,8 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, Tra
 from potato import redaction
 
 SCOPE = "potato"
+MOST = 4000
+"""Letters of an attribute that go to a collector; traces.jsonl holds all of them."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,41 @@ def redacted(span: ReadableSpan) -> ReadableSpan:
         for event in span.events
     ]
     told = span.status.description
-    return ReadableSpan(
+    return _with(
+        span,
         redaction.redact(span.name),
+        redaction.clean(dict(span.attributes or {})),
+        events,
+        Status(span.status.status_code, redaction.redact(told) if told else told),
+    )
+
+
+def cut(span: ReadableSpan, file: str) -> ReadableSpan:
+    """Return the span as a collector gets it: a text of more than MOST letters ends with where the whole one is.
+
+    Collectors and their stores refuse a span that is too large, or cut it and do not say so. `file` names the file in
+    which the span is whole.
+    """
+    attributes = dict(span.attributes or {})
+    long = {name: value for name, value in attributes.items() if isinstance(value, str) and len(value) > MOST}
+    if not long:
+        return span
+    for name, value in long.items():
+        attributes[name] = f"{value[:MOST]} [cut here: {MOST:,} of {len(value):,} characters; the rest is in {file}]"
+    return _with(span, span.name, attributes, span.events, span.status)
+
+
+def _with(
+    span: ReadableSpan, name: str, attributes: Mapping[str, Any], events: Sequence[Event], status: Status
+) -> ReadableSpan:
+    return ReadableSpan(
+        name,
         span.get_span_context(),
         span.parent,
         span.resource,
-        redaction.clean(dict(span.attributes or {})),
+        attributes,
         events,
-        status=Status(span.status.status_code, redaction.redact(told) if told else told),
+        status=status,
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

@@ -7,6 +7,11 @@ from typing import Any
 
 Event = dict[str, Any]
 Name = tuple[str, str]
+HOWS = {
+    "DIRECT": {"IDENTITY", "TRANSFORMATION", "AGGREGATION"},
+    "INDIRECT": {"JOIN", "GROUP_BY", "FILTER", "SORT", "WINDOW", "CONDITIONAL"},
+}
+"""The words of OpenLineage's page on the facet columnLineage."""
 
 
 def name(dataset: dict[str, Any]) -> Name:
@@ -35,15 +40,24 @@ def unresolved(events: Sequence[Event]) -> Iterator[str]:
             for column, made in facets.get("columnLineage", {}).get("fields", {}).items():
                 if column not in known[name(dataset)]:
                     yield f"{name(dataset)} has no column {column}"
-                for source in made["inputFields"]:
-                    if name(source) not in read:
-                        yield f"{name(dataset)}.{column} comes from {name(source)}, which {job} does not read"
-                    elif source["field"] not in known[name(source)]:
-                        yield f"{name(dataset)}.{column} comes from {source['field']}, which {name(source)} lacks"
+                yield from _lost(f"{name(dataset)}.{column}", made["inputFields"], read, known, job)
+            whole = facets.get("columnLineage", {}).get("dataset", [])
+            yield from _lost(f"{name(dataset)}", whole, read, known, job)
             for assertion in facets.get("dataQualityAssertions", {}).get("assertions", []):
                 if assertion.get("column") and assertion["column"] not in known[name(dataset)]:
                     yield f"an assertion on {assertion['column']}, which {name(dataset)} lacks"
             written.add(name(dataset))
+
+
+def _lost(made: str, sources: Sequence[Any], read: set[Name], known: dict[Name, set[str]], job: str) -> Iterator[str]:
+    for source in sources:
+        if name(source) not in read:
+            yield f"{made} comes from {name(source)}, which {job} does not read"
+        elif source["field"] not in known[name(source)]:
+            yield f"{made} comes from {source['field']}, which {name(source)} lacks"
+        for how in source["transformations"] or ({},):
+            if how.get("subtype") not in HOWS.get(how.get("type"), ()):
+                yield f"{made} comes from {source['field']} by {how}"
 
 
 def untraced(events: Sequence[Event]) -> Iterator[tuple[str, str]]:

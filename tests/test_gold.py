@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from potato import lake, models, results, sensitivity, trajectories
+from potato.columns import source
 from potato.gold import ModelingPipeline
 from tests import silver_frames
 from tests.silver_frames import PROJECT, TRUTH
@@ -184,7 +185,7 @@ def test_the_manifest_names_inputs_outputs_and_where_estimates_come_from(demo: P
     assert manifest["inputs"]["silver/modeling_dataset"] == lake.fingerprint(silver / "modeling_dataset")
     assert manifest["outputs"]["gold/models/coefficients"]["rows"] == 9
     sources = manifest["column_lineage"]["gold/models/coefficients"]["estimate"]
-    assert {"dataset": "silver/modeling_dataset", "column": "next_week_change_kg"} in sources
+    assert source("silver/modeling_dataset", "next_week_change_kg", "AGGREGATION") in sources
 
 
 def test_every_figure_names_the_fingerprint_of_what_it_shows(demo: Path) -> None:

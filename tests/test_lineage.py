@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Any, Literal
 
 import pytest
 
-from potato import facets, run
+from potato import backend, ending, facets, run
+from potato.columns import source
 from potato.errors import PotatoError
-from potato.lineage import Lineage, run_ended
+from potato.lineage import Lineage, close_left_open, left_behind, run_ended
 
 from . import openlineage_checks
 from .receivers import clean_environment, receiver
@@ -44,9 +47,13 @@ MANIFEST = {
     },
     "column_lineage": {
         "silver/weekly_features": {
-            "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
+            "energy_kcal_per_day": [
+                source("bronze/nutrition", "energy_kcal", "AGGREGATION", "CONDITIONAL"),
+                source("bronze/nutrition", "date", "WINDOW"),
+            ],
         }
     },
+    "row_lineage": {"silver/weekly_features": [source("bronze/nutrition", "fault", "FILTER")]},
     "contracts": [VERDICT],
     "metrics": {},
 }
@@ -136,8 +143,17 @@ def test_outputs_carry_schema_columns_verdicts_rows_and_version(this_run: run.Ru
         ("subject_id", "string", 1),
         ("energy_kcal_per_day", "double", 2),
     ]
-    (source,) = said["columnLineage"]["fields"]["energy_kcal_per_day"]["inputFields"]
-    assert (source["name"], source["field"]) == (str(tmp_path / "data/bronze/nutrition"), "energy_kcal")
+    energy, date = said["columnLineage"]["fields"]["energy_kcal_per_day"]["inputFields"]
+    assert (energy["name"], energy["field"]) == (str(tmp_path / "data/bronze/nutrition"), "energy_kcal")
+    assert [(one["type"], one["subtype"]) for one in energy["transformations"]] == [
+        ("DIRECT", "AGGREGATION"),
+        ("INDIRECT", "CONDITIONAL"),
+    ]
+    assert [(one["type"], one["subtype"]) for one in date["transformations"]] == [("INDIRECT", "WINDOW")]
+    (fault,) = said["columnLineage"]["dataset"]
+    assert (fault["name"], fault["field"]) == (str(tmp_path / "data/bronze/nutrition"), "fault")
+    assert [(one["type"], one["subtype"]) for one in fault["transformations"]] == [("INDIRECT", "FILTER")]
+    assert said["columnLineage"]["_schemaURL"].split("/")[5] == "1-2-0"
     (assertion,) = said["dataQualityAssertions"]["assertions"]
     assert (assertion["success"], assertion["severity"]) == (False, "warn")
     assert assertion["column"] == "energy_kcal_per_day"
@@ -172,20 +188,84 @@ def test_a_run_that_did_not_end_well_says_why(
     assert event["run"]["facets"]["errorMessage"]["message"] == "The silver contract is broken."
 
 
-def test_the_end_of_an_earlier_run_is_delivered_with_the_events_of_the_next(
-    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+KILLED = """
+import os, signal
+from pathlib import Path
+from potato import ending, run
+from potato.lineage import Lineage
+from potato.stage import OUTPUTS
+
+root = Path.cwd()
+found = run.current(root)
+for stage in ("bronze", "silver"):
+    ending.begun(found, ending.opening(found, stage, "demo", OUTPUTS), "1" * 16)
+    lineage = Lineage(found, stage, root)
+    lineage.start(["bronze/weight"])
+    if stage == "bronze":
+        lineage.complete({"inputs": {}, "outputs": {}, "column_lineage": {}, "row_lineage": {}, "contracts": []})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> run.Run:
+    """Return a run whose process was killed within silver."""
     monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
-    following = run.current(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    found = run.latest(tmp_path)
+    assert found is not None
+    return found
+
+
+def test_the_next_run_tells_the_end_of_a_killed_stage_and_of_its_run_once_and_first(
+    killed: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = ending.last_sign(killed)
     with receiver() as server:
         monkeypatch.setenv("OPENLINEAGE_URL", server.url)
-        run_ended(this_run, "aborted", wait=False)
+        left_behind(killed, "aborted", left)
+        left_behind(killed, "aborted", left)
         assert server.requests == []
+        monkeypatch.setenv("POTATO_RUN_ID", str(uuid.uuid4()))
+        following = run.current(tmp_path)
         _tell(following, tmp_path)
         run_ended(following, "succeeded")
+    told = _all_events(killed)
+    jobs = [(event["eventType"], event["job"]["name"]) for event in told]
+    assert jobs == [
+        ("START", "potato.pipeline"),
+        ("START", "potato.bronze"),
+        ("COMPLETE", "potato.bronze"),
+        ("START", "potato.silver"),
+        ("ABORT", "potato.silver"),
+        ("ABORT", "potato.pipeline"),
+    ]
+    assert told[4]["run"]["runId"] == told[3]["run"]["runId"]
+    assert told[4]["run"]["facets"]["parent"]["run"]["runId"] == killed.id
+    assert told[4]["job"]["facets"] == told[3]["job"]["facets"]
+    assert "killed" in told[4]["run"]["facets"]["errorMessage"]["message"]
+    assert [wrong for event in told for wrong in openlineage_checks.by_classes(event)] == []
     sent = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
-    assert sent[0]["run"]["runId"] == this_run.id
-    assert [event["eventType"] for event in sent] == ["ABORT", "START", "START", "COMPLETE", "COMPLETE"]
+    assert [(event["eventType"], event["job"]["name"]) for event in sent[:2]] == jobs[-2:]
+    assert [event["eventType"] for event in sent[2:]] == ["START", "START", "COMPLETE", "COMPLETE"]
+    times = [event["eventTime"] for event in (*told, *sent[2:])]
+    assert times == sorted(times)
+
+
+def test_a_replay_tells_the_end_of_what_was_killed_and_the_next_run_does_not_tell_it_again(
+    killed: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        for _ in range(2):
+            close_left_open(tmp_path)
+            backend.replay(tmp_path)
+        left_behind(killed, "aborted", ending.last_sign(killed))
+        backend.replay(tmp_path)
+    sent = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
+    ends = [(event["eventType"], event["job"]["name"]) for event in sent]
+    assert ends == [("ABORT", "potato.silver"), ("ABORT", "potato.pipeline")]
 
 
 def test_a_verdict_on_a_model_is_named_by_it_and_claims_no_column(this_run: run.Run, tmp_path: Path) -> None:
@@ -246,16 +326,16 @@ def test_raw_files_are_told_with_the_columns_that_were_read(this_run: run.Run, t
     raw, entry = "raw/demo/weight.csv", {"rows": 1, "fingerprint": "f", "schema": []}
     lineage = Lineage(this_run, "bronze", tmp_path)
     lineage.start([raw])
-    traced = {"bronze/weight": {"weight": [{"dataset": raw, "column": "kilos"}], "source_row": []}}
+    traced = {"bronze/weight": {"weight": [source(raw, "kilos", "IDENTITY")], "source_row": []}}
     lineage.complete(MANIFEST | {"inputs": {raw: "aaa"}, "outputs": {"bronze/weight": entry}, "column_lineage": traced})
-    (source,) = _events(this_run)[-1]["inputs"]
-    assert [(field["name"], field["type"]) for field in source["facets"]["schema"]["fields"]] == [("kilos", "string")]
+    (read,) = _events(this_run)[-1]["inputs"]
+    assert [(field["name"], field["type"]) for field in read["facets"]["schema"]["fields"]] == [("kilos", "string")]
 
 
 def test_a_fitted_model_is_a_dataset_whose_columns_are_its_terms(this_run: run.Run, tmp_path: Path) -> None:
     sources = [
-        {"dataset": "silver/modeling_dataset", "column": "energy_kcal_per_day"},
-        {"dataset": "silver/modeling_dataset", "column": "group", "kind": "indirect"},
+        source("silver/modeling_dataset", "energy_kcal_per_day", "AGGREGATION"),
+        source("silver/modeling_dataset", "group", "GROUP_BY"),
     ]
     lineage = Lineage(this_run, "gold", tmp_path)
     lineage.start(["silver/modeling_dataset"])
@@ -318,7 +398,7 @@ def _all_kinds(found: run.Run, root: Path) -> list[dict[str, Any]]:
     Lineage(found, "gold", root).fail(ValueError("broken"), MANIFEST)
     bronze = Lineage(found, "bronze", root)
     bronze.start(["raw/demo/weight.csv"])
-    traced = {"bronze/weight": {"weight": [{"dataset": "raw/demo/weight.csv", "column": "kilos"}]}}
+    traced = {"bronze/weight": {"weight": [source("raw/demo/weight.csv", "kilos", "IDENTITY")]}}
     bronze.complete(MANIFEST | {"inputs": {"raw/demo/weight.csv": "aaa"}, "column_lineage": traced})
     report = Lineage(found, "report", root)
     report.start(["gold/models/coefficients"])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from potato import nof1, origins
-from potato.columns import INDIRECT, Lineage
+from potato.columns import Lineage, is_direct
 from potato.gold import ModelingPipeline
 from potato.results import GOLD
 from potato.schema import MODELING_DATASET, SUBJECT_TRAJECTORIES, WEEKLY_FEATURES
@@ -130,7 +130,7 @@ def test_a_term_comes_from_its_column_and_the_outcome_and_is_changed_by_what_is_
         assert list(terms) == list(pipeline.options.covariates)
         for term, sources in terms.items():
             assert {source["dataset"] for source in sources} == {"silver/modeling_dataset"}
-            direct = {source["column"] for source in sources if source.get("kind") != INDIRECT}
+            direct = {source["column"] for source in sources if is_direct(source)}
             assert direct == {term, "next_week_change_kg"}
             others = {source["column"] for source in sources} - direct
             absorbed = set() if model.endswith("fixed_effects") else {"group"}

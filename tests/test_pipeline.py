@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from potato import lake, measures, results, totals
 
-from . import openlineage_checks, openlineage_graph, prometheus
+from . import browser, openlineage_checks, openlineage_graph, prometheus, walk
 from .conftest import SHARED, copy_project
 from .receivers import Receiver, receiver
 
@@ -182,7 +182,8 @@ def test_a_collector_gets_one_trace_in_which_every_parent_is_known(told: tuple[P
     assert above["Compute the features"] == "stage silver"
     assert above["CREATE TABLE weekly_features"] == "Compute the features"
     assert above["contract silver/weekly_features"] == above["contract bronze/weight"] == "Check the contract"
-    assert above["fit mixed_effects"] == "Train the models"
+    assert above["fit mixed_effects"] == "compute gold/models/coefficients"
+    assert above["compute gold/models/coefficients"] == "Train the models"
     for span in sent:
         around = known.get(span.parent_span_id, span)
         assert around.start_time_unix_nano <= span.start_time_unix_nano
@@ -216,28 +217,78 @@ def test_a_collector_gets_every_log_line_with_its_span(told: tuple[Path, Receive
     assert {record.span_id.hex() for record in sent} <= spans
 
 
-@pytest.mark.parametrize(
-    ("page", "dataset", "inside"),
-    [
-        ("models", "gold/models/coefficients", ["pipeline.train_models()", "fit mixed_effects", "came to rest"]),
-        ("trajectories", "silver/subject_trajectories", ["engineer_features()", "INSERT INTO", "Compute the features"]),
-    ],
-)
-def test_two_clicks_lead_from_a_number_to_cell_query_and_log(
-    demo: Path, page: str, dataset: str, inside: list[str]
+@pytest.mark.skipif(browser.PROGRAM is None, reason="Chromium is not installed: apt-get install chromium")
+def test_two_clicks_lead_from_each_number_to_cell_query_contract_log_and_source_column(
+    demo: Path, tmp_path: Path
 ) -> None:
-    shown = BeautifulSoup((demo / f"_site/{page}.html").read_text(), "html.parser")
-    lines_ = [line for line in shown.select(".source") if dataset in line.text]
-    (target,) = {a["href"] for line in lines_ for a in line.select("a") if a.text == "this cell"}
-    assert str(target).startswith("run.html#")
-    told_there = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser")
-    place = told_there.find(id=str(target).partition("#")[2])
+    with browser.browser(tmp_path) as shown:
+        visited = walk.walked(shown, demo / "_site", demo / "data/gold")
+    assert visited >= {
+        "made-gold-models-coefficients",
+        "made-gold-models-food-categories",
+        "made-silver-subject-trajectories",
+        "made-silver-weekly-features",
+        "made-quarantine",
+        "made-bronze-ledger",
+    }
+
+
+def test_the_cell_of_the_estimates_shows_the_fits_and_leads_to_the_query_of_their_data(demo: Path) -> None:
+    page = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser")
+    place = page.find(id="made-gold-models-coefficients")
     assert place is not None
-    cell = place.find_next("details")
+    cell = place.find_parent("details", class_="cell")
     assert cell is not None
-    assert "open" in cell.find_parent("details").attrs, "the second click opens the cell itself"
-    assert all(text in cell.get_text() for text in inside)
-    assert cell.select(".log"), "what the cell logged"
+    assert "pipeline.train_models()" in cell.get_text()
+    for model in ("ols_cluster", "fixed_effects", "mixed_effects"):
+        (fit,) = [name for name in cell.select(".name") if name.text == f"fit {model}"]
+        around = fit.find_parent("details", class_="inner")
+        assert around is not None
+        outer = around.find_parent("details", class_="inner")
+        assert outer is None or "open" in outer.attrs, "the fits are in view"
+    query = page.find(id="query-silver-modeling-dataset")
+    assert cell.select_one("a[href='#query-silver-modeling-dataset']")
+    assert query is not None
+    assert "next_week_change_kg" in query.find_parent("details").select_one("pre").text
+
+
+def test_every_query_stands_whole_in_the_trace_and_on_the_page_of_the_run(
+    told: tuple[Path, Receiver],
+) -> None:
+    demo, collector = told
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    spans = lines(demo / "runs" / run_id / "traces.jsonl")
+    queries = [text for span in spans if (text := span["attributes"].get("db.query.text"))]
+    shown = BeautifulSoup((demo / "_site/run.html").read_text(), "html.parser").select(".inner > pre > code")
+    on_page = {" ".join(code.text.split()) for code in shown}
+    assert max(map(len, queries)) > 4000
+    assert all(" ".join(text.split()) in on_page for text in queries)
+    bodies = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    sent = [span for b in bodies for r in b.resource_spans for s in r.scope_spans for span in s.spans]
+    texts = [a.value.string_value for span in sent for a in span.attributes if a.key == "db.query.text"]
+    assert len(texts) == len(queries)
+    assert max(map(len, texts)) < 4200
+    cut = [text for text in texts if "[cut here:" in text]
+    assert len(cut) == sum(len(text) > 4000 for text in queries) > 0
+    assert all(f"the rest is in runs/{run_id}/traces.jsonl]" in text for text in cut)
+
+
+def test_files_read_datasets_written_and_each_fit_have_their_spans(demo: Path) -> None:
+    run_id = lines(demo / "runs/index.jsonl")[0]["run_id"]
+    spans = {(s["stage"], s["name"]): s["attributes"] for s in lines(demo / "runs" / run_id / "traces.jsonl")}
+    ledger = lake.read_json(demo / "data/bronze/ledger.json")["files"]
+    for name, file in ledger.items():
+        read = spans["bronze", f"read {name}"]
+        assert read["potato.rows"] == file["rows_read"]
+        assert read["potato.bytes"] == (demo / "data/raw/demo" / name).stat().st_size
+    for stage, path in (("silver", "data/silver"), ("gold", "data/gold/reports")):
+        manifest = lake.read_json(demo / path / "manifest.json")
+        for name, output in manifest["outputs"].items():
+            assert spans[stage, f"save {name}"]["potato.rows"] == output["rows"]
+            assert spans[stage, f"save {name}"]["potato.bytes"] > 0
+    assert ("silver", "open bronze/weight") in spans
+    assert spans["gold", "read silver/modeling_dataset"]["potato.rows"] > 0
+    assert spans["gold", "fit food_categories"]["potato.model.n_obs"] > 0
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -247,7 +298,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_every_table_of_the_report_can_be_followed_to_a_raw_row(demo: Path) -> None:
     trajectory = pq.read_table(demo / "data/silver/subject_trajectories").to_pylist()[0]
     sources = lake.read_json(demo / "data/silver/manifest.json")["column_lineage"]["silver/subject_trajectories"]
-    assert {"dataset": "bronze/weight", "column": "weight"} in sources["weight_kg"]
+    assert ("bronze/weight", "weight") in {(one["dataset"], one["column"]) for one in sources["weight_kg"]}
     row = next(
         r for r in pq.read_table(demo / "data/bronze/weight").to_pylist() if r["subject_id"] == trajectory["subject_id"]
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from potato import cli, lake, manifest, run, spool
+from potato import cli, columns, lake, manifest, run, spool
 from potato.errors import PotatoError
 from potato.provenance import Provenance, lines
 
@@ -16,16 +16,22 @@ from .receivers import clean_environment, receiver
 RAW = ("raw/small/weight/2022.05.csv", "raw/small/weight/b.csv", "raw/small/weight/c.csv", "raw/small/weight/d.csv")
 
 
-def _manifest(outputs: dict[str, list[str]], lineage: dict[str, Any], inputs: tuple[str, ...] = ()) -> dict[str, Any]:
+def _manifest(
+    outputs: dict[str, list[str]],
+    lineage: dict[str, Any],
+    inputs: tuple[str, ...] = (),
+    rows: dict[str, list[columns.Source]] | None = None,
+) -> dict[str, Any]:
     described = {
         name: {"rows": 1, "fingerprint": "f", "schema": [{"name": c, "type": "double"} for c in columns]}
         for name, columns in outputs.items()
     }
-    return {"inputs": dict.fromkeys(inputs, "sha"), "outputs": described, "column_lineage": lineage}
+    read = dict.fromkeys(inputs, "sha")
+    return {"inputs": read, "outputs": described, "column_lineage": lineage, "row_lineage": rows or {}}
 
 
-def _from(*names: str, **more: str) -> list[dict[str, str]]:
-    return [dict(zip(("dataset", "column"), name.rsplit(":", 1), strict=True)) | more for name in names]
+def _from(*names: str, how: str = "IDENTITY") -> list[columns.Source]:
+    return [columns.source(*name.rsplit(":", 1), how) for name in names]
 
 
 MANIFESTS = {
@@ -44,20 +50,25 @@ MANIFESTS = {
         {
             "silver/weeks": {
                 "subject_id": _from("bronze/weight:subject_id"),
-                "change": _from("bronze/weight:subject_id", "bronze/weight:weight"),
-                "rows": _from("bronze/weight:source_row"),
+                "change": [
+                    *_from("bronze/weight:weight", how="AGGREGATION"),
+                    *_from("bronze/weight:subject_id", how="WINDOW"),
+                ],
+                "rows": _from("bronze/weight:source_row", how="FILTER"),
             }
         },
+        rows={"silver/weeks": _from("bronze/weight:source_row", how="FILTER")},
     ),
     "gold": _manifest(
         {"gold/models/weeks": ["estimate"]},
         {
-            "gold/models/weeks": {"estimate": _from("silver/weeks:change")},
+            "gold/models/weeks": {"estimate": _from("silver/weeks:change", how="AGGREGATION")},
             "gold/models/mixed": {
                 "share": [
-                    *_from("silver/weeks:subject_id", kind="indirect"),
-                    *_from("silver/weeks:change"),
-                ]
+                    *_from("silver/weeks:subject_id", how="GROUP_BY"),
+                    *_from("silver/weeks:change", how="AGGREGATION"),
+                ],
+                "shape": _from("silver/weeks:change", "silver/weeks:rows", "bronze/weight:weight"),
             },
         },
     ),
@@ -79,37 +90,40 @@ def _told(project: Path, name: str) -> list[str]:
     return [f"{'  ' * depth}{text}" for depth, text, _ in lines(Provenance.read(project).back(name))]
 
 
-def test_a_silver_column_leads_to_each_raw_file_and_its_column(project: Path) -> None:
+def test_a_silver_column_leads_to_what_it_is_computed_from_and_names_what_decides(project: Path) -> None:
     assert _told(project, "silver/weeks.change") == [
         "silver/weeks.change",
-        "  bronze/weight.subject_id",
-        f"    {', '.join(RAW[:3])} and 1 more file, column “who”",
-        "  bronze/weight.weight",
-        "    raw/small/weight/2022.05.csv, column “kg. today”",
-        "    raw/small/weight/b.csv, column “kg”",
+        "  computed from bronze/weight.weight",
+        "    computed from raw/small/weight/2022.05.csv, column “kg. today”",
+        "    computed from raw/small/weight/b.csv, column “kg”",
+        "  decided by bronze/weight: subject_id",
+        "  rows of silver/weeks decided by bronze/weight: source_row",
     ]
 
 
-def test_a_term_of_a_model_leads_to_what_it_is_computed_from_before_what_is_held_equal(project: Path) -> None:
+def test_many_raw_files_are_told_by_the_first_few(project: Path) -> None:
+    assert _told(project, "bronze/weight.subject_id") == [
+        "bronze/weight.subject_id",
+        f"  computed from {', '.join(RAW[:3])} and 1 more file, column “who”",
+    ]
+
+
+def test_the_raw_files_behind_an_estimate_are_those_that_it_is_computed_from(project: Path) -> None:
     step = Provenance.read(project).back("mixed.share")
-    assert [(source.name, source.indirect) for source in step.sources] == [
-        ("silver/weeks.change", False),
-        ("silver/weeks.subject_id", True),
-    ]
-    assert Provenance.read(project).raw(step) == [
-        *((raw, "who") for raw in RAW),
-        (RAW[0], "kg. today"),
-        (RAW[1], "kg"),
-    ]
+    assert [source.name for source in step.sources] == ["silver/weeks.change"]
+    assert step.decided == [("silver/weeks", "subject_id")]
+    assert Provenance.read(project).raw(step) == [(RAW[0], "kg. today"), (RAW[1], "kg")]
 
 
 def test_what_was_told_is_not_told_again(project: Path) -> None:
-    told = _told(project, "mixed.share")
-    assert told[-2:] == ["  silver/weeks.subject_id", "    bronze/weight.subject_id  (told above)"]
+    told = _told(project, "mixed.shape")
+    assert told[-1] == "  computed from bronze/weight.weight  (told above)"
+    assert sum("rows of silver/weeks" in line for line in told) == 1
 
 
-def test_a_column_without_a_source_says_so(project: Path) -> None:
-    assert _told(project, "silver/weeks.rows")[1] == "  bronze/weight.source_row  (made by the pipeline itself)"
+def test_a_count_says_what_decides_on_it_and_a_column_without_a_source_that_it_has_none(project: Path) -> None:
+    assert _told(project, "silver/weeks.rows")[1] == "  counted, decided by bronze/weight: source_row"
+    assert _told(project, "bronze/weight.source_row") == ["bronze/weight.source_row  (made by the pipeline itself)"]
 
 
 def test_a_short_name_is_understood_where_it_means_one_dataset(project: Path) -> None:
@@ -152,8 +166,8 @@ def test_the_command_prints_the_way_back(
     assert _typed(monkeypatch, "lineage", "show", "mixed.share") == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "gold/models/mixed.share"
-    assert "         raw/small/weight/b.csv, column “kg”" in printed
-    assert "   held equal: silver/weeks.subject_id" in printed
+    assert "         computed from raw/small/weight/b.csv, column “kg”" in printed
+    assert "   decided by silver/weeks: subject_id" in printed
 
 
 def test_the_command_before_any_run_says_what_to_type(

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -312,3 +313,12 @@ def test_importing_the_run_imports_nothing_heavy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_run_does_not_start_before_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POTATO_RUN_ID", raising=False)
+    program = "from pathlib import Path; from potato import run; print(run.current(Path.cwd()).started)"
+    before = time.time()
+    answer = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    # A process starts within a tick of the kernel's, of which there are a hundred a second.
+    assert before - 0.02 <= run.seconds(answer.stdout.strip()) <= time.time()

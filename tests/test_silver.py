@@ -12,6 +12,7 @@ import pytest
 
 from potato import lake, marks
 from potato.bronze import CSVLoader
+from potato.columns import source
 from potato.errors import PotatoError
 from potato.silver import FeatureEngineer
 
@@ -587,12 +588,13 @@ def test_the_number_of_threads_changes_no_byte(study: Study, project: Path) -> N
 
 def test_every_silver_column_names_its_bronze_columns(study: Study, project: Path) -> None:
     engineer = silver(study({"weight.csv": "who,date,weight\na,2022-05-01,80\n"}), project)
-    lineage = engineer.column_lineage()
-    assert {"dataset": "bronze/nutrition", "column": "fiber_g"} in lineage["silver/weekly_features"][
-        "fiber_g_per_1000_kcal"
-    ]
-    assert {"dataset": "bronze/weight", "column": "weight"} in lineage["silver/modeling_dataset"]["next_week_change_kg"]
-    assert [f"{d}.{c}" for d, cs in lineage.items() for c, sources in cs.items() if not sources] == []
+    found = {name: traced.by_column() for name, traced in engineer.lineage().items()}
+    assert (
+        source("bronze/nutrition", "fiber_g", "AGGREGATION") in found["silver/weekly_features"]["fiber_g_per_1000_kcal"]
+    )
+    change = found["silver/modeling_dataset"]["next_week_change_kg"]
+    assert source("bronze/weight", "weight", "AGGREGATION") in change
+    assert [f"{d}.{c}" for d, cs in found.items() for c, sources in cs.items() if not sources] == []
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real data of ../shared/data is not on this machine")

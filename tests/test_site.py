@@ -16,9 +16,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pypandoc
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
-from potato import dictionary, drawing, links, pages, quality, records, renderers, schema, site, snippets, thresholds
+from potato import (
+    anchors,
+    dictionary,
+    drawing,
+    links,
+    pages,
+    quality,
+    records,
+    renderers,
+    schema,
+    site,
+    snippets,
+    thresholds,
+    trails,
+)
+from potato.columns import source
 from potato.errors import PotatoError
 from potato.markdown import code, plain
 from potato.snippets import html_table
@@ -243,7 +258,7 @@ def a_manifest(stage: str, inputs: list[str], outputs: list[str], **more: Any) -
     described = {name: {"rows": 40, "fingerprint": FINGERPRINT, "schema": []} for name in outputs}
     read = dict.fromkeys(inputs, FINGERPRINT)
     base = {"stage": stage, "study": "small", "inputs": read, "outputs": described, "column_lineage": {}}
-    return base | {"contracts": [], "metrics": {}} | more
+    return base | {"row_lineage": {}, "contracts": [], "metrics": {}} | more
 
 
 def some_manifests() -> dict[str, dict[str, Any]]:
@@ -259,10 +274,10 @@ def some_manifests() -> dict[str, dict[str, Any]]:
     }
     lineage = {
         "silver/weekly_features": {
-            "energy_kcal_per_day": [{"dataset": "bronze/nutrition", "column": "energy_kcal"}],
-            "subject_id": [{"dataset": "bronze/nutrition", "column": "subject_id"}],
+            "energy_kcal_per_day": [source("bronze/nutrition", "energy_kcal", "AGGREGATION")],
+            "subject_id": [source("bronze/nutrition", "subject_id", "IDENTITY")],
         },
-        "silver/modeling_dataset": {"weight_kg": [{"dataset": "silver/weekly_features", "column": "subject_id"}]},
+        "silver/modeling_dataset": {"weight_kg": [source("silver/weekly_features", "subject_id", "IDENTITY")]},
     }
     return {
         "bronze": a_manifest("bronze", ["raw/nutrition", "raw/weight"], ["bronze/nutrition", "bronze/weight"]),
@@ -530,7 +545,22 @@ def test_a_failed_check_stands_in_the_open_and_those_that_passed_are_folded(buil
     cells = [cell.text for cell in missed.select("tbody td")]
     assert cells[:4] == ["warning", "Energy lies between 200 and 6,000 kcal a day.", "3 above 6,000", "3"]
     (folded,) = page.select("details:not([open])")
-    assert folded.summary.text == "Silver: 1 of 2 checks passed"
+    assert folded.summary.text == "silver/weekly_features: 1 of 2 checks passed"
+    assert [row.td.text for row in folded.select("tbody tr")] == ["warning", "passed"], "what missed stands first"
+    assert folded.find(id=anchors.checks("silver/weekly_features")), "a link to it opens what is folded"
+
+
+def test_the_lineage_page_leads_from_a_dataset_to_its_cell_and_checks_and_from_a_column_to_its_sources(
+    built: Path,
+) -> None:
+    page = soup(built, "lineage.html")
+    place = page.find(id=anchors.columns("silver/weekly_features"))
+    table = place.find_parent("details")
+    links_ = [link["href"] for link in table.select(".source a")]
+    assert links_ == ["run.html#made-silver-weekly-features", "data-quality.html#checks-silver-weekly-features"]
+    assert page.find(id=anchors.column("silver/weekly_features", "energy_kcal_per_day")).text == "energy_kcal_per_day"
+    modelled = page.find(id=anchors.columns("silver/modeling_dataset")).find_parent("details")
+    assert modelled.select_one("td a")["href"] == f"#{anchors.columns('silver/weekly_features')}"
 
 
 def test_the_quality_page_counts_each_file_and_names_what_is_not_used(built: Path) -> None:
@@ -558,16 +588,19 @@ def test_the_run_page_tells_what_ran_and_which_run_made_what_was_cached(built: P
 def traced_manifests() -> dict[str, dict[str, Any]]:
     """Return manifests of three layers in which columns, a fitted model and an empty table of results are traced."""
     raw, modelled = "raw/small/a.csv", "silver/modeling_dataset"
-    week = {"dataset": modelled, "column": "study_week", "kind": "indirect"}
-    share = [{"dataset": modelled, "column": "share"}, week]
-    bronze = {"day": [{"dataset": raw, "column": "When"}], "food": [{"dataset": raw, "column": "What"}]}
+    share = [source(modelled, "share", "AGGREGATION"), source(modelled, "study_week", "GROUP_BY")]
+    bronze = {"day": [source(raw, "When", "IDENTITY")], "food": [source(raw, "What", "IDENTITY")]}
     silver = {
-        "study_week": [{"dataset": "bronze/nutrition", "column": "day"}],
-        "share": [{"dataset": "bronze/nutrition", "column": "food"}],
+        "study_week": [source("bronze/nutrition", "day", "TRANSFORMATION")],
+        "share": [source("bronze/nutrition", "food", "AGGREGATION")],
+        "entries": [source("bronze/nutrition", "day", "FILTER")],
     }
+    kept = {modelled: [source("bronze/nutrition", "day", "FILTER")]}
     made = {
         "bronze": a_manifest("bronze", [raw], ["bronze/nutrition"], column_lineage={"bronze/nutrition": bronze}),
-        "silver": a_manifest("silver", ["bronze/nutrition"], [modelled], column_lineage={modelled: silver}),
+        "silver": a_manifest(
+            "silver", ["bronze/nutrition"], [modelled], column_lineage={modelled: silver}, row_lineage=kept
+        ),
         "gold": a_manifest(
             "gold",
             [modelled],
@@ -590,12 +623,8 @@ def test_the_picture_of_the_datasets_points_downwards_and_folds_many_files() -> 
     made_from = drawing.edges(some_manifests())
     assert made_from["silver/weekly_features"] == {"bronze/nutrition"}
     assert made_from["silver/subject_trajectories"] == {"bronze/nutrition", "bronze/weight"}
-    for per_row in (drawing.WIDE, drawing.NARROW):
-        picture = BeautifulSoup(drawing.draw(some_manifests(), per_row), "html.parser")
-        assert len(picture.select("rect:not(.frame)")) == len(boxes)
-        arrows = [re.findall(r"-?[\d.]+", path["d"]) for path in picture.select("path.arrow")]
-        assert arrows
-        assert all(float(numbers[1]) < float(numbers[-1]) for numbers in arrows)
+    picture = BeautifulSoup(drawing.draw(some_manifests()), "html.parser")
+    assert len(picture.select("rect:not(.frame)")) == len(boxes)
 
 
 def test_the_picture_goes_from_raw_files_to_the_report_and_leaves_out_empty_results() -> None:
@@ -610,24 +639,167 @@ def test_the_picture_goes_from_raw_files_to_the_report_and_leaves_out_empty_resu
     assert "gold/models/mixed_effects" in boxes
 
 
-@pytest.mark.parametrize("per_row", [drawing.WIDE, drawing.NARROW])
-@pytest.mark.parametrize("manifests", [some_manifests, traced_manifests])
-def test_no_box_of_the_picture_lies_on_another_or_outside(
-    manifests: Callable[[], dict[str, dict[str, Any]]], per_row: int
+def many_manifests() -> dict[str, dict[str, Any]]:
+    """Return manifests of a study with many raw files of long names, in which datasets are made within a layer, too."""
+    raw = [f"raw/small/{family}/person {n:03d}, second half.csv" for family in ("weight", "diary") for n in range(20)]
+    families = ("weight", "diary")
+    silver = [f"silver/{name}" for name in ("days_of_everybody", "weeks_of_a_really_very_long_name_indeed", "people")]
+    of_raw = {
+        f"bronze/{family}": {"what": [source(name, "What", "IDENTITY") for name in raw if family in name]}
+        for family in families
+    }
+    made = {
+        silver[0]: {"day": [source("bronze/weight", "what", "IDENTITY")]},
+        silver[1]: {"week": [source(silver[0], "day", "TRANSFORMATION"), source("bronze/diary", "what", "FILTER")]},
+        silver[2]: {"people": [source("bronze/diary", "what", "AGGREGATION")]},
+    }
+    models = {
+        f"gold/models/{name}": {
+            "estimate": [source(silver[number % 3], "week", "AGGREGATION") for number in range(most)]
+        }
+        for name, most in (("one", 1), ("two", 2), ("three", 3), ("other", 1))
+    }
+    return {
+        "bronze": a_manifest("bronze", raw, list(of_raw), column_lineage=of_raw),
+        "silver": a_manifest("silver", list(of_raw), [*silver, "quarantine"], column_lineage=made),
+        "gold": a_manifest("gold", silver, list(models), column_lineage=models),
+    }
+
+
+Segment = tuple[tuple[float, float], tuple[float, float]]
+
+
+def corners(path: str) -> list[Segment]:
+    """Return the pieces of a path of straight lines across and down."""
+    kind_and_numbers = re.findall(r"([MHV])(-?[\d.]+)(?: (-?[\d.]+))?", path)
+    assert "".join(kind + first + (f" {second}" if second else "") for kind, first, second in kind_and_numbers) == path
+    points: list[tuple[float, float]] = []
+    for kind, first, second in kind_and_numbers:
+        x, y = points[-1] if points else (0.0, 0.0)
+        points.append({"M": (float(first), float(second or 0)), "H": (float(first), y), "V": (x, float(first))}[kind])
+    return list(itertools.pairwise(points))
+
+
+def drawn(manifests: dict[str, dict[str, Any]]) -> tuple[BeautifulSoup, dict[str, tuple[float, ...]]]:
+    """Return the picture, and the edges (left, top, right, bottom) of each box by its name."""
+    picture = BeautifulSoup(drawing.draw(manifests), "html.parser")
+    return picture, {str(box.title.text): edges_of(box.rect) for box in picture.select("g") if box.title and box.rect}
+
+
+def edges_of(box: Tag) -> tuple[float, ...]:
+    x, y, width, height = (float(str(box[name])) for name in ("x", "y", "width", "height"))
+    return x, y, x + width, y + height
+
+
+PICTURES = pytest.mark.parametrize("manifests", [some_manifests, traced_manifests, many_manifests])
+
+
+@PICTURES
+def test_no_box_of_the_picture_lies_on_another_or_outside(manifests: Callable[[], dict[str, dict[str, Any]]]) -> None:
+    picture, boxes = drawn(manifests())
+    assert picture.svg is not None
+    _, _, width, height = map(float, str(picture.svg["viewbox"]).split())
+    for left, top, right, bottom in boxes.values():
+        assert left >= 0
+        assert right <= width
+        assert top >= 0
+        assert bottom <= height
+    for (left, top, right, bottom), (x1, y1, x2, y2) in itertools.combinations(boxes.values(), 2):
+        assert right <= x1 or x2 <= left or bottom <= y1 or y2 <= top
+
+
+@PICTURES
+def test_no_line_of_the_picture_runs_over_a_box_or_a_frame(manifests: Callable[[], dict[str, dict[str, Any]]]) -> None:
+    picture, _ = drawn(manifests())
+    areas = [edges_of(box) for box in picture.select("rect")]
+    pieces = [piece for path in picture.select("path.line") for piece in corners(str(path["d"]))]
+    assert pieces
+    for (x1, y1), (x2, y2) in pieces:
+        for left, top, right, bottom in areas:
+            beside = max(x1, x2) <= left or min(x1, x2) >= right
+            assert beside or max(y1, y2) <= top or min(y1, y2) >= bottom, (x1, y1, x2, y2)
+
+
+@PICTURES
+def test_two_lines_of_the_picture_never_lie_on_each_other(manifests: Callable[[], dict[str, dict[str, Any]]]) -> None:
+    picture, _ = drawn(manifests())
+    pieces = [piece for path in picture.select("path.line") for piece in corners(str(path["d"]))]
+    for (a, b), (c, d) in itertools.combinations(pieces, 2):
+        for along in (0, 1):
+            on_one_line = a[1 - along] == b[1 - along] == c[1 - along] == d[1 - along]
+            apart = max(a[along], b[along]) <= min(c[along], d[along]) or max(c[along], d[along]) <= min(
+                a[along], b[along]
+            )
+            assert not on_one_line or apart
+
+
+@PICTURES
+def test_the_lines_of_the_picture_lead_from_what_a_box_is_made_of_to_the_box(
+    manifests: Callable[[], dict[str, dict[str, Any]]],
 ) -> None:
-    picture = BeautifulSoup(drawing.draw(manifests(), per_row), "html.parser")
-    svg = picture.svg
-    assert svg is not None
-    _, _, width, height = map(float, str(svg["viewbox"]).split())
-    names = ("x", "y", "width", "height")
-    boxes = [tuple(float(str(box[name])) for name in names) for box in picture.select("rect:not(.frame)")]
-    for x, y, w, h in boxes:
-        assert x >= 0
-        assert x + w <= width
-        assert y >= 0
-        assert y + h <= height
-    for (x1, y1, w1, h1), (x2, y2, w2, h2) in itertools.combinations(boxes, 2):
-        assert x1 + w1 <= x2 or x2 + w2 <= x1 or y1 + h1 <= y2 or y2 + h2 <= y1
+    picture, boxes = drawn(manifests())
+    frames = [edges_of(frame) for frame in picture.select("rect.frame")]
+
+    def at(x: float, y: float) -> set[str]:
+        """Return the boxes at whose side, or at the side of whose frame, a line has its end."""
+        around = [one for one in (*frames, *boxes.values()) if x in (one[0], one[2]) and one[1] < y < one[3]]
+        return {
+            name
+            for name, (left, top, right, bottom) in boxes.items()
+            for one in around
+            if one[0] <= left and right <= one[2] and one[1] <= top and bottom <= one[3]
+        }
+
+    trunks: dict[float, list[tuple[float, float, set[str], set[str]]]] = {}
+    stubs = []
+    for path in picture.select("path.line"):
+        pieces = corners(str(path["d"]))
+        if len(pieces) == 1 and pieces[0][0][0] == pieces[0][1][0]:
+            (x, top), (_, bottom) = pieces[0]
+            trunks.setdefault(x, []).append((top, bottom, set(), set()))
+        else:
+            stubs.append((pieces, path.has_attr("marker-end")))
+    made_from = drawing.edges(manifests())
+    owner = {member: box.name for box in drawing.nodes(manifests()) for member in box.members}
+    told: dict[str, set[str]] = {name: set() for name in boxes}
+    into_report: set[str] = set()
+    for pieces, arrow in stubs:
+        (x1, y1), (x2, y2) = pieces[0][0], pieces[-1][1]
+        if len(pieces) == 1 and (arrow or (x2, y1) != (x1, y2)):
+            x = x1 if arrow else x2
+            met = [trunk for trunk in trunks.get(x, ()) if trunk[0] <= y1 <= trunk[1]]
+            for _, _, starts, ends in met:
+                (ends if arrow else starts).update(at(x2, y2) if arrow else at(x1, y1))
+            if not met:
+                into_report |= at(x1, y1)
+    for lanes in trunks.values():
+        for _, _, starts, ends in lanes:
+            for end in ends:
+                told[end] |= starts
+    for box in drawing.nodes(manifests()):
+        expected = {owner[one] for member in box.members for one in made_from.get(member, ()) if one in owner}
+        found = into_report if box.name == drawing.REPORT else told[box.name]
+        assert found == expected - {box.name}, box.name
+
+
+@PICTURES
+def test_every_name_of_the_picture_is_whole_and_fits_into_its_box(
+    manifests: Callable[[], dict[str, dict[str, Any]]],
+) -> None:
+    picture, boxes = drawn(manifests())
+    for box in picture.select("g"):
+        assert box.title is not None
+        left, top, right, bottom = boxes[box.title.text]
+        lines = box.select("text:not(.small)")
+        assert "".join(line.text for line in lines) == box.title.text.rpartition("/")[2]
+        for line in lines:
+            # A letter of 13.5 px is at most 0.62 of that wide on the average.
+            assert float(str(line["x"])) + 8.4 * len(line.text.rstrip()) <= right
+            assert top < float(str(line["y"])) < bottom
+        for small in box.select("text.small"):
+            beside = [line for line in lines if line["y"] == small["y"]]
+            taken = max((float(str(line["x"])) + 8.4 * len(line.text) for line in beside), default=left)
+            assert taken < float(str(small["x"])) - 7.4 * len(small.text)
 
 
 def test_a_box_leads_to_its_columns_and_a_source_line_leads_to_its_dataset(built: Path) -> None:
@@ -644,9 +816,27 @@ def test_a_box_leads_to_its_columns_and_a_source_line_leads_to_its_dataset(built
 
 def test_each_estimate_is_shown_with_its_columns_and_the_raw_ones_behind_them(tmp_path: Path) -> None:
     table = BeautifulSoup(records.term_lineage(traced_manifests()), "html.parser")
-    rows = [[cell.text for cell in row.select("td")] for row in table.select("tbody tr")]
-    assert rows == [["share", "ols_cluster, mixed_effects", "share", "a.csv: What", "study_week"]]
+    rows = [[list(cell.stripped_strings) for cell in row.select("td")] for row in table.select("tbody tr")]
+    way = ["computed from silver/modeling_dataset: share", "out of a.csv: What"]
+    assert rows == [
+        [["share", "in ols_cluster, mixed_effects"], [*way, "decided by silver/modeling_dataset: study_week"]]
+    ]
     assert records.term_lineage(some_manifests()) == "No model was fitted."
+
+
+def test_the_lineage_of_a_column_tells_what_it_is_computed_from_and_what_decides_on_it() -> None:
+    told = records.column_lineage(traced_manifests(), trails.gather(traced_manifests(), gate=True))
+    assert "Which rows there are is decided by bronze/nutrition: day." in told.replace("\\", "")
+    found = {}
+    for row in BeautifulSoup(told.replace("<br>", "\n"), "html.parser").select("tr"):
+        found |= {cells[0].text: cells[1].text.splitlines() for cells in [row.select("td")] if cells}
+    assert 'id="of-silver-modeling-dataset--share"' in told, "another page can lead to a column"
+    assert 'computed from <a href="#of-silver-modeling-dataset">silver/modeling_dataset</a>: share' in told
+    assert found["estimate"] == [
+        "computed from silver/modeling_dataset: share",
+        "decided by silver/modeling_dataset: study_week",
+    ]
+    assert found["entries"] == ["counted, decided by bronze/nutrition: day"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from opentelemetry.sdk.resources import Resource
 
-from potato import run
+from potato import manifest, run
 from potato.otlp import Sender
 from potato.telemetry import Telemetry
 
@@ -195,6 +195,45 @@ def test_each_executed_cell_has_a_span_named_by_its_heading(this_run: run.Run, t
     assert spans[1]["attributes"]["cell.tags"] == "clean"
     assert {span["parent_span_id"] for span in spans} == {root["span_id"]}
     assert all(root["start"] <= span["start"] <= span["end"] <= root["end"] for span in spans)
+
+
+def test_a_missed_expectation_is_logged_with_the_span_and_the_time_of_its_contract(
+    this_run: run.Run, tmp_path: Path
+) -> None:
+    kernel = tmp_path / "kernel.jsonl"
+    line = manifest.told("silver/x", "It is\nso.", "3")
+    entry = {
+        "name": "contract silver/x",
+        "span_id": "ab" * 8,
+        "parent_span_id": None,
+        "start": 1_700_000_000_000_000_000,
+    }
+    entry |= {"end": 1_700_000_001_000_000_000, "error": None, "attributes": {manifest.MISSED: f"another\n{line}"}}
+    kernel.write_text(json.dumps(entry) + "\n")
+    with Telemetry(this_run, "silver", "demo") as telemetry:
+        telemetry.notebook_spans({"cells": []}, kernel)
+        telemetry.log_missed("warning", "silver/x", "It is\nso.", "3", expectation="e")
+        telemetry.log_missed("warning", "silver/x", "Nobody said this.", "4")
+    first, second = _lines(this_run, "logs.jsonl")
+    assert (first["span_id"], first["ts"]) == ("ab" * 8, "2023-11-14T22:13:21.000Z")
+    assert second["span_id"] == _span(this_run, "stage silver")["span_id"]
+    assert second["ts"] > "2024"
+
+
+def test_a_long_text_is_whole_in_the_file_and_cut_with_a_sign_for_a_collector(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "x" * 4_000 + "y" * 8_345
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{collector.url}/v1/traces")
+        with Telemetry(this_run, "silver", "demo") as telemetry, telemetry.span("SELECT", **{"db.query.text": text}):
+            pass
+    assert _span(this_run, "SELECT")["attributes"]["db.query.text"] == text
+    (spans,) = map(ExportTraceServiceRequest.FromString, collector.bodies("/v1/traces"))
+    (sent,) = [s for s in spans.resource_spans[0].scope_spans[0].spans if s.name == "SELECT"]
+    (got,) = [a.value.string_value for a in sent.attributes if a.key == "db.query.text"]
+    where = f"runs/{this_run.id}/traces.jsonl"
+    assert got == "x" * 4_000 + f" [cut here: 4,000 of 12,345 characters; the rest is in {where}]"
 
 
 def test_a_collector_gets_all_three_signals_of_the_run(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
