@@ -43,12 +43,23 @@ def _one() -> Frames:
     }
 
 
+def _jumped() -> Frames:
+    """Return a study in which one person's numbers differ without their flagged weigh-ins."""
+    frames = _many()
+    weights, changes = frames[SUBJECT_TRAJECTORIES.name].copy(), frames[MODELING_DATASET.name].copy()
+    for frame, column in ((weights, "change_from_baseline_kg"), (changes, "next_week_change_kg")):
+        frame.loc[frame["subject_id"] == frame["subject_id"].iloc[0], column] += 0.75
+    without = {SILVER["trajectories_without_jumps"].name: weights, SILVER["modeling_without_jumps"].name: changes}
+    return frames | without
+
+
 def _gold(folder: Path, frames: Frames) -> ModelingPipeline:
     """Return gold after the models, their gate and the tables of the report."""
     folder.mkdir()
     weekly = frames.get(WEEKLY_FEATURES.name)
     changes = frames[MODELING_DATASET.name]
-    silver_frames.project(folder, "demo", frames[SUBJECT_TRAJECTORIES.name], changes, weekly)
+    more = {name: frames[SILVER[name].name] for name in SILVER if "_without_" in name and SILVER[name].name in frames}
+    silver_frames.project(folder, "demo", frames[SUBJECT_TRAJECTORIES.name], changes, weekly, **more)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POTATO_ROOT", str(folder))
         pipeline = ModelingPipeline("demo")
@@ -100,7 +111,7 @@ def _changed(frames: Frames, kept: set[tuple[str, str]]) -> Frames:
     return changed
 
 
-@pytest.mark.parametrize("study", [_many, _few, _one])
+@pytest.mark.parametrize("study", [_jumped, _few, _one])
 def test_what_the_lineage_of_a_gold_table_leaves_out_does_not_change_it(
     study: Callable[[], Frames], tmp_path: Path
 ) -> None:
@@ -158,7 +169,7 @@ def test_one_person_s_model_is_held_against_a_trend(tmp_path: Path) -> None:
 
 def test_every_table_of_the_report_shows_a_dataset_of_gold_or_names_its_silver_columns(tmp_path: Path) -> None:
     seen = set()
-    for study in (_many, _few, _one):
+    for study in (_jumped, _few, _one):
         pipeline = _gold(tmp_path / study.__name__, study())
         traced = _reports(pipeline)
         for name, table in pipeline.tables.items():
@@ -170,7 +181,7 @@ def test_every_table_of_the_report_shows_a_dataset_of_gold_or_names_its_silver_c
             for sources in lineage.values():
                 assert sources
                 assert all(one["column"] in SILVER[one["dataset"].removeprefix("silver/")].names for one in sources)
-    assert {"cohort-groups", "group-weeks", "weekly-change", "intake-weekly", "food-categories"} <= seen
+    assert {"cohort-groups", "group-weeks", "weekly-change", "intake-weekly", "food-categories", "sensitivity"} <= seen
 
 
 def test_a_bootstrap_that_no_study_of_many_needs_is_traced_all_the_same(tmp_path: Path) -> None:
