@@ -60,6 +60,7 @@ def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdi
     _write_models(results)
     fits = {name: fit for name, (_, fit) in results.models.items()}
     manifest.column_lineage |= origins.of_tables(fits, sample, results.frames) | origins.of_terms(fits, sample)
+    manifest.column_lineage |= origins.of_reports(results.tables, fits, sample)
     fingerprints = manifest.inputs | {name: output["fingerprint"] for name, output in manifest.outputs.items()}
     _write_figures(results.figures, fingerprints)
     _write_tables(results.tables, fingerprints)

@@ -117,7 +117,7 @@ def edges(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
 def nodes(manifests: Mapping[str, Mapping[str, Any]]) -> list[Node]:
     """Return the boxes in reading order; a layer with more than a dozen datasets is drawn by folder.
 
-    A table of results that has no rows is left out: it was made from nothing.
+    A table of results that has no rows is left out, and so are the tables that the report shows beside gold's datasets.
     """
     told: dict[str, str] = {}
     datasets: dict[str, list[str]] = {"raw": list(manifests.get("bronze", {}).get("inputs", ()))}
@@ -127,9 +127,9 @@ def nodes(manifests: Mapping[str, Mapping[str, Any]]) -> list[Node]:
         for name, output in manifests.get(stage, {}).get("outputs", {}).items():
             told[name] = f"{int(output['rows']):,} rows"
         written = manifests.get(stage, {"outputs": {}, "column_lineage": {}})
-        traced = written["column_lineage"]
-        empty = {name for name, out in written["outputs"].items() if not out["rows"] and not traced.get(name)}
-        datasets[stage] = [name for name in dict.fromkeys([*written["outputs"], *traced]) if name not in empty]
+        every = dict.fromkeys([*written["outputs"], *written["column_lineage"]])
+        empty = {name for name, out in written["outputs"].items() if stage == "gold" and not out["rows"]}
+        datasets[stage] = [name for name in every if name not in empty and not name.startswith("gold/reports/")]
     boxes = []
     for layer, names in datasets.items():
         for name, members in _grouped(sorted(names)).items():

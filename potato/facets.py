@@ -106,11 +106,11 @@ def version(fingerprint: str | None) -> DatasetFacets:
 
 
 def schema(fields: Sequence[Mapping[str, str]]) -> DatasetFacets:
-    """Return columns with name, type and, where it is known, description."""
+    """Return columns with name and, where they are known, type and description."""
     parts = facets.schema_dataset
     listed = [
         parts.SchemaDatasetFacetFields(
-            name=field["name"], type=field["type"], description=field.get("description"), ordinal_position=position
+            name=field["name"], type=field.get("type"), description=field.get("description"), ordinal_position=position
         )
         for position, field in enumerate(fields, start=1)
     ]

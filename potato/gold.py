@@ -156,10 +156,7 @@ class ModelingPipeline:
         from potato import cohort_figures, weight_figures
 
         options, weights = self.options, self.weights
-        self.by_week = trajectories.summarise(weights, "weight_change_kg", ["group", "study_week"], options.confidence)
-        self.everyone = trajectories.summarise(weights, "weight_change_kg", ["study_week"], options.confidence)
-        slopes = trajectories.person_slopes(weights) if weights["condition"].notna().any() else None
-        self.slopes = None if slopes is None else trajectories.condition_slopes(slopes, options.confidence)
+        slopes = self._summarise()
         self._add(
             weight_figures.courses(weights, self.groups, self.jump_weeks),
         )
@@ -177,6 +174,15 @@ class ModelingPipeline:
         self._tables()
         self._numbers()
         return self.figures
+
+    def _summarise(self) -> pd.DataFrame | None:
+        """Gather the means that figures, tables and sentences share; return each person's slope in each condition."""
+        weights, confidence = self.weights, self.options.confidence
+        self.by_week = trajectories.summarise(weights, "weight_change_kg", ["group", "study_week"], confidence)
+        self.everyone = trajectories.summarise(weights, "weight_change_kg", ["study_week"], confidence)
+        slopes = trajectories.person_slopes(weights) if weights["condition"].notna().any() else None
+        self.slopes = None if slopes is None else trajectories.condition_slopes(slopes, confidence)
+        return slopes
 
     def _diet_figures(self) -> None:
         from potato import calendars, diet_figures

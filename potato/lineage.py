@@ -147,8 +147,8 @@ class Lineage:
         return openlineage.OutputDataset(*self._name(name), facets=described, outputFacets=facets.rows(entry["rows"]))
 
     def _traced(self, name: str, manifest: Manifest) -> openlineage.OutputDataset:
-        """Return a fitted model as a dataset: its terms are the columns."""
-        fields = [{"name": column, "type": "double"} for column in manifest["column_lineage"][name]]
+        """Return a fitted model, whose terms are the columns, or a table of the report, as a dataset."""
+        fields = [{"name": column} for column in manifest["column_lineage"][name]]
         described = facets.source(self.root) | facets.schema(fields) | self._columns(name, manifest)
         return openlineage.OutputDataset(*self._name(name), facets=described)
 
@@ -187,10 +187,12 @@ def left_behind(run: runs.Run, outcome: Outcome, moment: int) -> None:
     outcome : how it ended.
     moment : when it gave its last sign of life, in nanoseconds since 1970: it ended before this run began.
     """
-    teller, when = _Teller(run, run.folder.parents[1]), runs.at(moment)
+    teller = _Teller(run, run.folder.parents[1])
     killed = facets.error("The process was killed, or the machine went down, before it could tell its end.")
     with runs.exclusive(run.folder / ".end.lock"):
-        begun = _without_end(run.folder)
+        begun, latest = _without_end(run.folder)
+        # A file's time is that of the kernel's last tick, and so a little before that of an event in it.
+        when = max(runs.at(moment), latest)
         for run_id, job in begun.items():
             if run_id != run.id:
                 path, kind = _code(job.removeprefix("potato."))
@@ -207,18 +209,20 @@ def close_left_open(root: Path) -> None:
         left_behind(run, ending.outcome_left(root, run, state), ending.last_sign(run))
 
 
-def _without_end(folder: Path) -> dict[str, str]:
-    """Return the jobs that a run's events start and do not end, by the ids of their runs, in their order."""
+def _without_end(folder: Path) -> tuple[dict[str, str], str]:
+    """Return the jobs that a run's events start and do not end, by the ids of their runs, and the latest time."""
     begun: dict[str, str] = {}
+    latest = ""
     with contextlib.suppress(OSError):
         for line in (folder / "lineage.jsonl").read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):  # half a line of a process that was killed
                 event = json.loads(line)
+                latest = max(latest, event["eventTime"])
                 if event["eventType"] == "START":
                     begun[event["run"]["runId"]] = event["job"]["name"]
                 else:
                     begun.pop(event["run"]["runId"], None)
-    return begun
+    return begun, latest
 
 
 def _code(stage: str) -> tuple[str, str]:

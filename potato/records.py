@@ -148,7 +148,7 @@ def term_lineage(manifests: Manifests) -> str:
     known = provenance.Provenance.of(manifests)
     alike: dict[tuple[str, str], list[str]] = {}
     for dataset, columns in manifests.get("gold", {}).get("column_lineage", {}).items():
-        if dataset in manifests["gold"]["outputs"]:
+        if dataset in manifests["gold"]["outputs"] or not dataset.startswith("gold/models/"):
             continue
         for term in columns:
             step = known.back(f"{dataset}.{term}")

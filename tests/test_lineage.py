@@ -249,8 +249,9 @@ def test_the_next_run_tells_the_end_of_a_killed_stage_and_of_its_run_once_and_fi
     sent = [json.loads(body) for body in server.bodies("/api/v1/lineage")]
     assert [(event["eventType"], event["job"]["name"]) for event in sent[:2]] == jobs[-2:]
     assert [event["eventType"] for event in sent[2:]] == ["START", "START", "COMPLETE", "COMPLETE"]
-    times = [event["eventTime"] for event in (*told, *sent[2:])]
+    times = [event["eventTime"] for event in told]
     assert times == sorted(times)
+    assert times[-1] == max(run.at(left), times[3]) <= sent[-1]["eventTime"]
 
 
 def test_a_replay_tells_the_end_of_what_was_killed_and_the_next_run_does_not_tell_it_again(

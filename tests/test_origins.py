@@ -11,7 +11,7 @@ from potato import nof1, origins
 from potato.columns import Lineage, is_direct
 from potato.gold import ModelingPipeline
 from potato.results import GOLD
-from potato.schema import MODELING_DATASET, SUBJECT_TRAJECTORIES, WEEKLY_FEATURES
+from potato.schema import MODELING_DATASET, SILVER, SUBJECT_TRAJECTORIES, WEEKLY_FEATURES
 
 from . import silver_frames
 
@@ -43,18 +43,31 @@ def _one() -> Frames:
     }
 
 
+def _jumped() -> Frames:
+    """Return a study in which one person's numbers differ without their flagged weigh-ins."""
+    frames = _many()
+    weights, changes = frames[SUBJECT_TRAJECTORIES.name].copy(), frames[MODELING_DATASET.name].copy()
+    for frame, column in ((weights, "change_from_baseline_kg"), (changes, "next_week_change_kg")):
+        frame.loc[frame["subject_id"] == frame["subject_id"].iloc[0], column] += 0.75
+    without = {SILVER["trajectories_without_jumps"].name: weights, SILVER["modeling_without_jumps"].name: changes}
+    return frames | without
+
+
 def _gold(folder: Path, frames: Frames) -> ModelingPipeline:
-    """Return gold after the models and their gate."""
+    """Return gold after the models, their gate and the tables of the report."""
     folder.mkdir()
     weekly = frames.get(WEEKLY_FEATURES.name)
     changes = frames[MODELING_DATASET.name]
-    silver_frames.project(folder, "demo", frames[SUBJECT_TRAJECTORIES.name], changes, weekly)
+    more = {name: frames[SILVER[name].name] for name in SILVER if "_without_" in name and SILVER[name].name in frames}
+    silver_frames.project(folder, "demo", frames[SUBJECT_TRAJECTORIES.name], changes, weekly, **more)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POTATO_ROOT", str(folder))
         pipeline = ModelingPipeline("demo")
         pipeline.load_features()
         pipeline.train_models()
         pipeline.validate_models()
+        pipeline._summarise()
+        pipeline._tables()
     return pipeline
 
 
@@ -65,6 +78,16 @@ def _frames(pipeline: ModelingPipeline) -> Frames:
 
 def _tables(pipeline: ModelingPipeline) -> dict[str, Lineage]:
     return origins.of_tables(pipeline.training.fits, pipeline.training.sample, _frames(pipeline))
+
+
+def _reports(pipeline: ModelingPipeline) -> dict[str, Lineage]:
+    return origins.of_reports(pipeline.tables, pipeline.training.fits, pipeline.training.sample)
+
+
+def _all(pipeline: ModelingPipeline) -> Frames:
+    """Return everything that is traced by the name of its dataset."""
+    shown = {f"{origins.REPORTS}{name}": table.frame for name, table in pipeline.tables.items()}
+    return {f"gold/models/{name}": frame for name, frame in _frames(pipeline).items()} | shown
 
 
 def _changed(frames: Frames, kept: set[tuple[str, str]]) -> Frames:
@@ -88,21 +111,21 @@ def _changed(frames: Frames, kept: set[tuple[str, str]]) -> Frames:
     return changed
 
 
-@pytest.mark.parametrize("study", [_many, _few, _one])
+@pytest.mark.parametrize("study", [_jumped, _few, _one])
 def test_what_the_lineage_of_a_gold_table_leaves_out_does_not_change_it(
     study: Callable[[], Frames], tmp_path: Path
 ) -> None:
     frames = study()
     before = _gold(tmp_path / "before", frames)
-    tables, found = _tables(before), _frames(before)
+    tables, found = _tables(before) | _reports(before), _all(before)
     by_sources: dict[frozenset[tuple[str, str]], list[str]] = {}
     for dataset, columns in tables.items():
         used = frozenset((s["dataset"], s["column"]) for sources in columns.values() for s in sources)
-        by_sources.setdefault(used, []).append(dataset.removeprefix("gold/models/"))
+        by_sources.setdefault(used, []).append(dataset)
     for number, (used, names) in enumerate(by_sources.items()):
-        after = _frames(_gold(tmp_path / str(number), _changed(frames, set(used))))
+        after = _all(_gold(tmp_path / str(number), _changed(frames, set(used))))
         for name in names:
-            pd.testing.assert_frame_equal(after[name], found[name])
+            pd.testing.assert_frame_equal(after[name], found[name], obj=name)
 
 
 def test_every_gold_table_with_rows_has_lineage_for_every_column(tmp_path: Path) -> None:
@@ -112,8 +135,8 @@ def test_every_gold_table_with_rows_has_lineage_for_every_column(tmp_path: Path)
         tables = _tables(pipeline)
         for name, frame in _frames(pipeline).items():
             dataset = GOLD[name]
-            assert (dataset.name in tables) == (len(frame) > 0)
-            if dataset.name not in tables:
+            assert dataset.name in tables or not len(frame), dataset.name
+            if not len(frame):
                 continue
             seen.add(name)
             assert list(tables[dataset.name]) == dataset.names
@@ -142,3 +165,27 @@ def test_one_person_s_model_is_held_against_a_trend(tmp_path: Path) -> None:
     ((model, terms),) = origins.of_terms(pipeline.training.fits, pipeline.training.sample).items()
     assert model == "gold/models/n_of_1"
     assert all(nof1.TREND in {source["column"] for source in sources} for sources in terms.values())
+
+
+def test_every_table_of_the_report_shows_a_dataset_of_gold_or_names_its_silver_columns(tmp_path: Path) -> None:
+    seen = set()
+    for study in (_jumped, _few, _one):
+        pipeline = _gold(tmp_path / study.__name__, study())
+        traced = _reports(pipeline)
+        for name, table in pipeline.tables.items():
+            if table.dataset in {dataset.name for dataset in GOLD.values()}:
+                continue
+            seen.add(name)
+            lineage = traced[f"{origins.REPORTS}{name}"]
+            assert list(lineage) == [column.name for column in table.columns]
+            for sources in lineage.values():
+                assert sources
+                assert all(one["column"] in SILVER[one["dataset"].removeprefix("silver/")].names for one in sources)
+    assert {"cohort-groups", "group-weeks", "weekly-change", "intake-weekly", "food-categories", "sensitivity"} <= seen
+
+
+def test_a_bootstrap_that_no_study_of_many_needs_is_traced_all_the_same(tmp_path: Path) -> None:
+    pipeline = _gold(tmp_path / "gold", _many())
+    assert not len(pipeline.bootstrap)
+    used = {one["column"] for one in _tables(pipeline)["gold/models/bootstrap"]["conf_low"]}
+    assert {"next_week_change_kg", "subject_id", *pipeline.options.covariates} <= used
