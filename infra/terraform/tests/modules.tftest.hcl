@@ -91,7 +91,7 @@ run "a_wildcard_in_an_owner_is_refused" {
   expect_failures = [var.subjects]
 }
 
-run "a_role_without_the_repositorys_number_or_with_a_wildcard_in_a_claim_is_refused" {
+run "a_role_that_does_not_ask_for_one_repository_or_has_a_wildcard_in_a_claim_is_refused" {
   command = plan
 
   module {
