@@ -16,6 +16,8 @@ command -v terraform >/dev/null || stop "there is no terraform; install 1.11 or 
 [ -z "${GITHUB_REPOSITORY:-}" ] || export TF_VAR_github_repository="${TF_VAR_github_repository:-$GITHUB_REPOSITORY}"
 [ -z "${GITHUB_REPOSITORY_OWNER_ID:-}" ] || export TF_VAR_github_owner_id="${TF_VAR_github_owner_id:-$GITHUB_REPOSITORY_OWNER_ID}"
 [ -z "${GITHUB_REPOSITORY_ID:-}" ] || export TF_VAR_github_repository_id="${TF_VAR_github_repository_id:-$GITHUB_REPOSITORY_ID}"
+# A variable of the repository that nobody has set comes as an empty text.
+[ -n "${TF_VAR_region:-}" ] || unset TF_VAR_region
 export TF_IN_AUTOMATION=1
 
 approve=

@@ -6,11 +6,12 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from potato import lake
 from potato.errors import PotatoError
@@ -21,9 +22,13 @@ _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _UNKNOWN = ("InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "TokenRefreshRequired", "InvalidClientTokenId")
 _CLOCK = ("RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch")
 _BUSY = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable")
+_NEEDED = re.compile(r"authorized to perform: ([\w-]+:\w+)")  # how AWS names the permission that is missing
 _CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _ATTEMPTS = 6
 _AT_ONCE = 5 << 30  # bytes that S3 copies in one request; what is copied in parts gets another checksum
+_PAUSE = 0.2  # seconds before the second attempt to read an answer; each further pause is longer by as much
+
+T = TypeVar("T")
 
 
 class Taken(Exception):
@@ -54,7 +59,7 @@ class Bucket:
         if not found:
             raise PotatoError(
                 "This is no address of a data lake.",
-                where="params.yaml, lake, or --to",
+                where="params.yaml, lake, or --at",
                 expected="s3://BUCKET or s3://BUCKET/FOLDER",
                 found=address,
                 hint="type `terraform -chdir=infra/terraform output` for the bucket's name",
@@ -71,10 +76,9 @@ class Bucket:
         """Return an object's content and its ETag, or None where there is none."""
         with self._told("s3:GetObject", key) as client:
             try:
-                answer = client.get_object(Bucket=self.name, Key=self.prefix + key)
+                return self._answer(client, key, lambda answer: (answer["Body"].read(), answer["ETag"]))
             except client.exceptions.NoSuchKey:
                 return None
-            return answer["Body"].read(), answer["ETag"]
 
     def write(self, key: str, content: bytes, *, after: str | None) -> None:
         """Write a small object, on the condition that it still has the ETag `after`, or is not there if that is None.
@@ -114,6 +118,8 @@ class Bucket:
             except client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"].get("HTTPStatusCode") == 404:
                     return None
+                # The answer to a HEAD has no room for the reason. A GET tells it.
+                client.get_object(Bucket=self.name, Key=self.prefix + key, Range="bytes=0-0")["Body"].close()
                 raise
         checksums = sorted((name, value) for name, value in answer.items() if _CHECKSUM.fullmatch(name))
         return Held(answer["ContentLength"], checksums[0] if checksums else None)
@@ -146,19 +152,37 @@ class Bucket:
         """Write an object's bytes into the file `path`, which appears only when they have this checksum."""
         part = path.with_name(f".{path.name}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
+
+        def write(answer: Any) -> None:
+            with part.open("wb") as stream:
+                for block in answer["Body"].iter_chunks(1 << 20):
+                    stream.write(block)
+
         with self._told("s3:GetObject", key) as client:
             try:
-                body = client.get_object(Bucket=self.name, Key=self.prefix + key)["Body"]
+                self._answer(client, key, write)
             except client.exceptions.NoSuchKey:
                 raise self._damaged(key, "nothing") from None
-            with part.open("wb") as stream:
-                for block in body.iter_chunks(1 << 20):
-                    stream.write(block)
         found = lake.file_sha256(part)
         if found != sha256:
             part.unlink()
             raise self._damaged(key, f"sha256 {found[:12]}, where {sha256[:12]} was pushed")
         part.replace(path)
+
+    def _answer(self, client: Any, key: str, take: Callable[[Any], T]) -> T:
+        """Return what `take` makes of an answer, asked for again where it breaks off; boto3 repeats requests only."""
+        from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+
+        attempt = 1
+        while True:
+            answer = client.get_object(Bucket=self.name, Key=self.prefix + key)
+            try:
+                return take(answer)
+            except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+                if attempt >= _ATTEMPTS:
+                    raise
+            time.sleep(_PAUSE * attempt)
+            attempt += 1
 
     def _damaged(self, key: str, found: str) -> PotatoError:
         return PotatoError(
@@ -228,9 +252,25 @@ class Bucket:
             return _error("AWS refuses the signature.", where, f"{code}: {said}", hint)
         if code in _BUSY:
             return _error("S3 asks for fewer requests.", where, f"{code}: {said}", "type the same command again later")
+        if code == "InvalidObjectState":
+            restore = f"aws s3api restore-object --bucket {self.name} --key KEY --restore-request Days=7"
+            hint = f"type `{restore}`, and hours later the same command again"
+            return _error("The object is in the archive.", where, said or code, hint)
+        if code.startswith("KMS."):
+            return _error(
+                "The key that encrypts the bucket can't be used.", where, f"{code}: {said}", "enable the KMS key"
+            )
         if status == 403:
-            hint = f"give the role {permission} on this key; or is {self.name} somebody else's bucket?"
-            return _error(f"{permission} is not allowed.", where, said or code, hint)
+            needed = _NEEDED.search(said)
+            missing = needed[1] if needed else permission
+            hint = f"give the role {missing}; or is {self.name} somebody else's bucket?"
+            if not needed and permission == "s3:GetObject":
+                hint = (
+                    f"give the role {missing} on this key, and s3:ListBucket on the bucket; or is it somebody else's?"
+                )
+            return _error(f"{missing} is not allowed.", where, said or code, hint)
+        if status is not None and status >= 500:
+            return _error("S3 fails to answer.", where, f"{code}: {said}", "type the same command again later")
         return _error(f"S3 refused {permission}.", where, f"{code}: {said}", "look at the bucket's policy")
 
 

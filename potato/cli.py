@@ -39,12 +39,15 @@ console = Console(stderr=True, highlight=False)
 @app.command()
 def run(stage: Annotated[str, typer.Argument(help="simulate, bronze, silver, gold or report")]) -> None:
     """Run one stage of the pipeline. `dvc repro` calls this for each stage that has to run."""
+    from potato import cloudwatch
     from potato.stage import Stage
 
     def say(line: str) -> None:
         console.print(f"  {redaction.redact(line)}", markup=False, soft_wrap=True)
 
-    Stage(stage, lake.root(), say).execute()
+    work = Stage(stage, lake.root(), say)
+    with cloudwatch.kept(work.run, stage, say):
+        work.execute()
 
 
 @app.command()

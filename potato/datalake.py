@@ -7,9 +7,10 @@ of its dataset, so what is there is never written over, and a push or pull that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def pull(root: Path, address: str, study: str, advance: Advance = silent) -> Mov
     bucket = Bucket(address, _AT_ONCE)
     there = latest(bucket, study)
     staging = root / "data" / ".staging" / f"pull-{there.id[:16]}"
-    with lock.held(root, "lake-pull"):
+    with lock.held(root, "lake-pull"), _room(staging):
         todo = [file for file in _apply(there.files, lambda file: _missing(root, staging, file)) if file is not None]
         _move(todo, lambda file: bucket.download(file.key, staging / file.path, file.sha256), advance)
         for layer in there.layers():
@@ -122,6 +123,20 @@ def pull(root: Path, address: str, study: str, advance: Advance = silent) -> Mov
     return Moved(there, len(todo), sent, len(there.files) - len(todo))
 
 
+@contextlib.contextmanager
+def _room(staging: Path) -> Iterator[None]:
+    """Turn a disk that takes nothing more, or a folder that takes nothing, into words."""
+    try:
+        yield
+    except OSError as error:
+        raise PotatoError(
+            "What was pulled can't be written here.",
+            where=str(error.filename or staging),
+            found=f"{type(error).__name__}: {error.strerror or error}",
+            hint="free some space, or look at the owner of data/, and type the same command again: it goes on",
+        ) from None
+
+
 def verify(root: Path, address: str, study: str, advance: Advance = silent) -> list[Difference]:
     """Return every file that is not the same in data/, in the manifest and in the lake; none where all is well.
 
@@ -129,7 +144,8 @@ def verify(root: Path, address: str, study: str, advance: Advance = silent) -> l
     """
     bucket = Bucket(address, _AT_ONCE)
     there = latest(bucket, study)
-    here = {file.path: file for file in snapshot.published(root).files}
+    anything = any((root / "data" / layer).exists() for layer in snapshot.LAYERS)
+    here = {file.path: file for file in snapshot.published(root).files} if anything else {}
     found: list[Difference] = []
 
     def look(file: File) -> None:

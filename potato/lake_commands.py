@@ -132,7 +132,7 @@ def _lake(root: Path, at: str | None, study: str | None) -> tuple[str, str]:
             found="null",
             hint="name it there, or type the command with --at s3://BUCKET",
         )
-    return at or str(told.lake), study or told.study_name
+    return str(told.lake) if at is None else at, told.study_name if study is None else study
 
 
 @contextlib.contextmanager

@@ -77,6 +77,22 @@ EXCEPTIONS = {
 
 
 @contextmanager
+def open_to_data(s3: Any, *buckets: str) -> Iterator[None]:
+    """Let objects be written and read until the block ends: moto takes a denial for one without its conditions.
+
+    So it refuses what comes without TLS, and what comes with it, too. The policies are put back.
+    """
+    policies = {bucket: s3.get_bucket_policy(Bucket=bucket)["Policy"] for bucket in buckets}
+    for bucket in buckets:
+        s3.delete_bucket_policy(Bucket=bucket)
+    try:
+        yield
+    finally:
+        for bucket, policy in policies.items():
+            s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+@contextmanager
 def server() -> Iterator[str]:
     """Run moto's server on a free port of loopback and give its address."""
     with socket.socket() as probe:

@@ -13,8 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 CUT = object()
 """The answer that closes the connection in the middle of a request."""
 
-Answer = tuple[int, str] | object | None
-"""A status and S3's code of an error, CUT, or None to forward the request."""
+HALF = object()
+"""The answer that closes the connection in the middle of what S3 sends."""
+
+Answer = tuple[int, str] | tuple[int, str, str] | object | None
+"""A status and S3's code of an error, perhaps with its text, CUT, HALF, or None to forward the request."""
 
 
 @dataclass
@@ -43,8 +46,9 @@ def between(server: str, answer: Callable[[str, str], Answer] = lambda method, p
                 pass  # http.server has answered it
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
             if isinstance(told, tuple):
-                status, code = told
-                xml = f"<Error><Code>{code}</Code><Message>told by a test</Message></Error>".encode()
+                status, code, *said = told
+                message = said[0] if said else "told by a test"
+                xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
                 self._send(status, {"Content-Type": "application/xml"}, xml)
                 return
             kept = {n: v for n, v in self.headers.items() if n.lower() not in ("host", "content-length", "expect")}
@@ -52,13 +56,14 @@ def between(server: str, answer: Callable[[str, str], Answer] = lambda method, p
             asked = urllib.request.Request(server + self.path, body, kept, method=self.command)
             try:
                 with opener.open(asked) as response:
-                    self._send(response.status, dict(response.headers), response.read())
+                    content = response.read()
+                    self._send(response.status, dict(response.headers), content, half=told is HALF)
             except urllib.error.HTTPError as error:
                 self._send(error.code, dict(error.headers), error.read())
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _any  # noqa: N815
 
-        def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        def _send(self, status: int, headers: dict[str, str], content: bytes, *, half: bool = False) -> None:
             self.send_response(status)
             length = headers.pop("Content-Length", str(len(content)))
             for name, value in headers.items():
@@ -66,6 +71,8 @@ def between(server: str, answer: Callable[[str, str], Answer] = lambda method, p
                     self.send_header(name, value)
             self.send_header("Content-Length", length if self.command == "HEAD" else str(len(content)))
             self.end_headers()
+            if half:
+                content, self.close_connection = content[: len(content) // 2], True
             if self.command != "HEAD":
                 self.wfile.write(content)
 

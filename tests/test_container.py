@@ -109,7 +109,7 @@ def test_the_image_runs_as_a_user_without_rights_and_has_no_build_tools(stage: s
 
 def test_packages_come_from_the_locks_only_and_with_their_hashes() -> None:
     installs = re.findall(r"pip install [^&]*", " && ".join(line for lines in stages().values() for line in lines))
-    assert len(installs) == 5
+    assert len(installs) == 6
     own = [line for line in installs if "--editable ." in line]
     assert len(own) == 1
     assert "--no-deps" in own[0]
@@ -123,6 +123,11 @@ def test_packages_come_from_the_locks_only_and_with_their_hashes() -> None:
 def test_the_image_gets_all_that_a_run_needs(stage: str) -> None:
     origin = "locked-spark" if stage == "spark" else "locked"
     assert set(overhead.NEEDED) <= copied(stage) | copied(origin)
+
+
+@pytest.mark.parametrize("stage", ["locked", "locked-spark"])
+def test_the_image_has_what_talks_to_aws(stage: str) -> None:
+    assert any("--requirement aws.lock" in line for line in lineage(stage) if line.startswith("RUN "))
 
 
 def test_the_builder_is_sent_what_is_copied_and_nothing_that_is_not_of_the_project() -> None:

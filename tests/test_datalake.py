@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -203,10 +206,150 @@ def test_a_push_of_one_layer_leaves_the_others(project: Path, place: str, tmp_pa
     assert [d.path for d in datalake.verify(project, place, "small")] == ["bronze/weight/part-0.parquet"]
 
 
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    project: Path, place: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "_PAUSE", 0)
+    datalake.push(project, place)
+    broken: dict[str, int] = {}
+
+    def half(method: str, path: str) -> s3_proxy.Answer:
+        broken[path] = broken.get(path, 0) + 1
+        return s3_proxy.HALF if method == "GET" and broken[path] <= 2 else None
+
+    there = other_machine(tmp_path)
+    with s3_proxy.between(aws, half) as proxy:
+        at(proxy, monkeypatch)
+        datalake.pull(there, place, "small")
+    assert set(broken.values()) == {3}
+    assert lake.fingerprint(there / "data") == lake.fingerprint(project / "data")
+
+
+def test_an_object_that_always_breaks_off_is_told_and_nothing_is_pulled(
+    project: Path, place: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "_PAUSE", 0)
+    datalake.push(project, place)
+    there = other_machine(tmp_path)
+
+    def half(method: str, path: str) -> s3_proxy.Answer:
+        return s3_proxy.HALF if method == "GET" and "gold/models" in path else None
+
+    with s3_proxy.between(aws, half) as proxy:
+        at(proxy, monkeypatch)
+        with pytest.raises(PotatoError, match="can't be reached"):
+            datalake.pull(there, place, "small")
+    assert [path.name for path in (there / "data").iterdir()] == [".staging"]
+
+
+def test_a_disk_that_is_full_is_told_and_the_pull_goes_on_when_there_is_room(
+    project: Path, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datalake.push(project, place)
+    there = other_machine(tmp_path)
+    real = Path.open
+
+    def full(path: Path, *words: Any, **named: Any) -> Any:
+        if path.name == ".ledger.json.part":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return real(path, *words, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(PotatoError, match="can't be written") as told:
+            datalake.pull(there, place, "small")
+    assert "No space left" in str(told.value.found)
+    assert "ledger.json" in str(told.value.where)
+    assert [path.name for path in (there / "data").iterdir()] == [".staging"]
+    datalake.pull(there, place, "small")
+    assert datalake.verify(there, place, "small") == []
+
+
+def test_a_comparison_on_a_machine_without_data_says_that_all_of_it_is_missing_here(
+    project: Path, place: str, tmp_path: Path
+) -> None:
+    pushed = datalake.push(project, place).snapshot
+    found = datalake.verify(other_machine(tmp_path), place, "small")
+    assert {(each.path, each.found) for each in found} == {
+        (file.path, "is in the lake and not here") for file in pushed.files
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "what", "named"),
+    [
+        (503, "SlowDown", "asks for fewer requests", "later"),
+        (400, "ExpiredToken", "does not accept these credentials", "AWS_PROFILE"),
+        (403, "RequestTimeTooSkewed", "refuses the signature", "clock"),
+        (403, "AccessDenied", "s3:GetObject is not allowed", "s3:ListBucket"),
+        (500, "InternalError", "fails to answer", "later"),
+    ],
+)
+def test_what_s3_can_t_say_in_the_answer_to_a_head_is_asked_for(
+    project: Path,
+    place: str,
+    aws: str,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    code: str,
+    what: str,
+    named: str,
+) -> None:
+    monkeypatch.setattr(bucket, "_ATTEMPTS", 1)
+
+    def refuse(method: str, path: str) -> s3_proxy.Answer:
+        return (status, code) if method in ("HEAD", "GET") and "gold" in path else None
+
+    with s3_proxy.between(aws, refuse) as proxy:
+        at(proxy, monkeypatch)
+        with pytest.raises(PotatoError, match=what) as told:
+            datalake.push(project, place)
+    assert named in str(told.value.hint)
+
+
+def test_the_permission_that_aws_names_is_the_one_that_is_told(
+    project: Path, place: str, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "User: arn:aws:iam::1:role/x is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:y"
+
+    def refuse(method: str, path: str) -> s3_proxy.Answer:
+        return (403, "AccessDenied", said) if method == "PUT" and "gold" in path else None
+
+    with s3_proxy.between(aws, refuse) as proxy:
+        at(proxy, monkeypatch)
+        with pytest.raises(PotatoError, match="kms:GenerateDataKey is not allowed") as told:
+            datalake.push(project, place)
+    assert "give the role kms:GenerateDataKey" in str(told.value.hint)
+
+
+def test_what_went_into_the_archive_says_how_to_get_it_back(
+    project: Path, place: str, aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datalake.push(project, place)
+    there = other_machine(tmp_path)
+
+    def archived(method: str, path: str) -> s3_proxy.Answer:
+        return (403, "InvalidObjectState") if method == "GET" and "bronze/weight" in path else None
+
+    with s3_proxy.between(aws, archived) as proxy:
+        at(proxy, monkeypatch)
+        with pytest.raises(PotatoError, match="in the archive") as told:
+            datalake.pull(there, place, "small")
+    assert "restore-object" in str(told.value.hint)
+    assert [path.name for path in (there / "data").iterdir()] == [".staging"]
+
+
+def test_the_region_is_that_of_any_aws_tool(monkeypatch: pytest.MonkeyPatch, aws: str) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    assert bucket.Bucket("s3://any-bucket")._connected().meta.region_name == "eu-central-1"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "what", "named"),
     [
         (403, "AccessDenied", "s3:PutObject is not allowed", "s3:PutObject"),
+        (400, "KMS.DisabledException", "key that encrypts", "KMS"),
         (403, "RequestTimeTooSkewed", "refuses the signature", "clock"),
         (403, "InvalidAccessKeyId", "does not accept these credentials", "AWS_PROFILE"),
         (301, "PermanentRedirect", "in another region", "AWS_REGION"),

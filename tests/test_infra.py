@@ -99,3 +99,14 @@ def test_make_says_what_is_missing_before_it_asks_aws(tmp_path: Path) -> None:
     assert says("plan") == "infra.plan stopped: it is not known where the state is; type: make infra.init\n"
     (tmp_path / "infra" / "terraform" / "backend.hcl").write_text('bucket = "b"\nregion = "us-east-1"\n')
     assert "which repository may take the roles? Copy infra/terraform/terraform.tfvars.example" in says("apply")
+
+
+@pytest.mark.parametrize(("given", "seen"), [("", "unset"), ("eu-west-1", "eu-west-1")])
+def test_a_region_that_a_repository_has_not_set_is_no_empty_one(tmp_path: Path, given: str, seen: str) -> None:
+    script = cloud.copy(tmp_path).parent / "terraform.sh"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "terraform").write_text('#!/bin/sh\necho "region ${TF_VAR_region-unset}"\nexit 1\n')
+    (tmp_path / "bin" / "terraform").chmod(0o755)
+    env = cloud.environment(region=given) | {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", str(script), "check"], env=env, text=True, capture_output=True, check=False)
+    assert done.stdout.splitlines()[0] == f"region {seen}"

@@ -1,4 +1,4 @@
-"""The infrastructure applied to moto's server: made, found as it was asked for, used, found unchanged, taken down.
+"""The infrastructure applied to moto's server: made, used by a whole run of the pipeline, found unchanged, taken down.
 
 It takes more than a minute in which nearly nothing is computed: the provider waits until S3 has given the same answer
 about lifecycle rules ten times. So everything is made once, and the tests look at it.
@@ -24,7 +24,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ops import costs
-from tests import cloud
+from potato import lake, snapshot
+from tests import aws_run, cloud
 
 STATE, KEY = "cdp-dev-potato-state-test", "potato.tfstate"
 
@@ -37,6 +38,9 @@ class Made:
     env: dict[str, str]
     outputs: dict[str, Any]
     second_writer: str
+    project: Path
+    told: dict[str, str]
+    verified: str
     second_plan: subprocess.CompletedProcess[str]
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
@@ -99,8 +103,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
                     os.killpg(process.pid, signal.SIGKILL)
         assert process.returncode == 0, log.read_text()
 
+        outputs = cloud.outputs(root, env)
+        project = aws_run.project(tmp_path_factory.mktemp("run"))
+        access = {name: text for name, text in env.items() if name.startswith("AWS_")}
+        told = aws_run.environment(**access | outputs["environment"])
+        with cloud.open_to_data(s3, outputs["lake_bucket"], outputs["mlflow_bucket"]):
+            aws_run.run(project, told, "dvc", "repro")
+            verified = aws_run.run(project, told, "potato", "lake", "verify").stderr
+
         plan = make(root, "plan", env | {"TF_CLI_ARGS_plan": "-detailed-exitcode"})
-        yield Made(root, env, cloud.outputs(root, env), second_writer, plan)
+        yield Made(root, env, outputs, second_writer, project, told, verified, plan)
 
         # The provider waits a minute, by the clock, for a queue that moto has deleted at once. So it goes by hand.
         batch = client(address, "batch")
@@ -135,6 +147,50 @@ def test_a_second_plan_is_empty(made: Made) -> None:
     assert made.second_plan.returncode == 0, made.second_plan.stdout + made.second_plan.stderr
 
 
+def test_a_run_puts_its_data_and_ledgers_into_the_lake_that_was_made(made: Made) -> None:
+    s3, bucket = made.client("s3"), made.outputs["lake_bucket"]
+    assert "all files are the same here and in the lake" in made.verified
+    with cloud.open_to_data(s3, bucket):
+        body = s3.get_object(Bucket=bucket, Key=snapshot.key("small"))["Body"].read()
+        pushed = {file.path: file for file in snapshot.parsed(body, bucket).files}
+        for layer in ("bronze", "silver"):
+            file = pushed[f"{layer}/ledger.json"]
+            there = s3.get_object(Bucket=bucket, Key=file.key)["Body"].read()
+            assert json.loads(there) == lake.read_json(made.project / "data" / file.path)
+            assert s3.head_object(Bucket=bucket, Key=file.key)["ServerSideEncryption"] == "aws:kms"
+    assert {path.split("/")[0] for path in pushed} == set(snapshot.LAYERS)
+
+
+def test_a_run_puts_its_models_into_the_table_and_the_bucket_that_were_made(made: Made) -> None:
+    items = made.client("dynamodb").scan(TableName=made.outputs["mlflow_table"])["Items"]
+    runs = [item for item in items if "status" in item and "run_name" in item]
+    assert {item["status"]["S"] for item in runs} == {"FINISHED"}
+    models = {item["tags"]["M"]["potato.model"]["S"] for item in runs}
+    assert models == {"fixed_effects", "mixed_effects", "ols_cluster"}
+    s3, bucket = made.client("s3"), made.outputs["mlflow_bucket"]
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert {key.split("/")[0] for key in keys} == {"experiments", "models"}
+    [model] = [key for key in keys if key.startswith("models/fixed_effects/") and key.endswith("/model.json")]
+    with cloud.open_to_data(s3, bucket):
+        kept = s3.get_object(Bucket=bucket, Key=model)["Body"].read()
+    assert kept == (made.project / "data/gold/models/fixed_effects/model.json").read_bytes()
+
+
+def test_each_stage_sends_its_log_lines_to_the_group_whose_alarms_count_them(made: Made) -> None:
+    logs, group = made.client("logs"), made.outputs["log_group"]
+    streams = [item["logStreamName"] for item in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+    lines = [
+        json.loads(event["message"])
+        for stream in streams
+        for event in logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
+    ]
+    written = [json.loads(line) for line in (made.project / "runs/latest/logs.jsonl").read_text().splitlines()]
+    assert sorted(map(json.dumps, lines)) == sorted(map(json.dumps, written))
+    # What the metric filters of modules/observability look for.
+    assert [line["study"] for line in lines if line["event"] == "stage ran" and line["stage"] == "gold"] == ["small"]
+    assert not any(line["level"] == "error" for line in lines)
+
+
 def test_the_state_is_in_s3_under_a_lock_that_nobody_else_can_take(made: Made) -> None:
     assert made.second_writer == "PreconditionFailed"
     keys = [item["Key"] for item in made.client("s3").list_objects_v2(Bucket=STATE)["Contents"]]
@@ -164,13 +220,10 @@ def test_every_bucket_is_private_versioned_encrypted_and_logged(made: Made) -> N
 
 def test_an_object_is_refused_without_tls_and_kept_by_its_versions(made: Made) -> None:
     s3, bucket = made.client("s3"), made.outputs["lake_bucket"]
-    item = {"Bucket": bucket, "Key": "bronze/weight/part.parquet"}
+    item = {"Bucket": bucket, "Key": "elsewhere/part.parquet"}
     assert code(s3.put_object, Body=b"one", **item) == "403"
 
-    # Moto takes a denial for one without its conditions, over TLS as well. To go on, the denials are taken away.
-    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
-    s3.delete_bucket_policy(Bucket=bucket)
-    try:
+    with cloud.open_to_data(s3, bucket):
         s3.put_object(Body=b"one", **item)
         s3.put_object(Body=b"two", **item)
         assert code(s3.put_object, Body=b"three", IfNoneMatch="*", **item) == "PreconditionFailed"
@@ -178,11 +231,9 @@ def test_an_object_is_refused_without_tls_and_kept_by_its_versions(made: Made) -
         assert code(s3.get_object, **item) == "NoSuchKey"
         s3.delete_object(VersionId=marker, **item)
         assert s3.get_object(**item)["Body"].read() == b"two"
-        versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+        versions = s3.list_object_versions(Bucket=bucket, Prefix=item["Key"])["Versions"]
         read = {s3.get_object(VersionId=version["VersionId"], **item)["Body"].read() for version in versions}
         assert read == {b"one", b"two"}
-    finally:
-        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
 def test_bronze_alone_moves_to_colder_storage_and_replaced_versions_go(made: Made) -> None:
@@ -272,6 +323,8 @@ def test_jobs_run_on_spot_where_no_road_leads_out(made: Made) -> None:
     }
     [job] = batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]
     assert job["containerProperties"]["image"] == f"{made.outputs['image']}:unreleased"
+    told = {item["name"]: item["value"] for item in job["containerProperties"]["environment"]}
+    assert told == made.outputs["environment"]
 
 
 def test_what_github_is_told_is_what_was_made(made: Made) -> None:
@@ -337,6 +390,19 @@ def test_a_plan_reads_no_data_and_an_apply_cannot_widen_its_own_rights(made: Mad
         ("s3:DeleteBucket", "arn:aws:s3:::of-others"),
     ):
         assert not may(made, "apply", action, resource), action
+
+
+def test_an_apply_can_make_nothing_its_own_by_a_tag(made: Made) -> None:
+    document = made.client("iam").get_role_policy(RoleName="cdp-dev-apply", PolicyName="cdp-dev-apply")
+    known = []
+    for statement in document["PolicyDocument"]["Statement"]:
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        for action in ("ec2:CreateTags", "kms:TagResource", "kms:CreateKey"):
+            if statement["Effect"] == "Allow" and any(fnmatchcase(action, pattern) for pattern in actions):
+                conditions = statement["Condition"]["StringEquals"].keys()
+                assert conditions & {"aws:ResourceTag/Project", "ec2:CreateAction"}, statement["Sid"]
+                known.append(action)
+    assert sorted(known) == ["ec2:CreateTags", "ec2:CreateTags", "kms:TagResource"]
 
 
 def test_every_role_has_a_policy_of_a_size_that_aws_takes_and_all_but_two_a_boundary(made: Made) -> None:

@@ -18,13 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from potato import datalake, lake
 
-from . import aws
-from .conftest import WEIGHT, copy_project
-from .small_studies import STUDIES
+from . import aws, aws_run
 
 # MLflow uses what the newest SQLAlchemy calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -45,32 +42,16 @@ class Ran:
 @pytest.fixture(scope="module")
 def ran(aws_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     """Run the whole pipeline on a small study, with nothing changed but addresses: MLflow's and the data lake's."""
-    project = copy_project(tmp_path_factory.mktemp("project"))
-    small = STUDIES["daily_totals"]
-    raw = project / "data/raw/small"
-    raw.mkdir(parents=True)
-    for name, text in small.files.items():
-        (raw / name).write_text(text)
-    described = {"title": "Small", "description": "A test.", "weight": WEIGHT} | small.description
-    (project / "studies/small.yaml").write_text(yaml.safe_dump(described))
-    params = yaml.safe_load((project / "params.yaml").read_text()) | {"study": "small"}
-    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    project = aws_run.project(tmp_path_factory.mktemp("project"))
     with pytest.MonkeyPatch.context() as patch:
         aws.point_at(aws_server, patch)
         table, bucket = aws.make_table(), aws.make_bucket()
-        own = ("POTATO_", "OTEL_", "OPENLINEAGE_", "MLFLOW_", "DVC_", "TRACEPARENT")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-        clean |= {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}",
-            "MLFLOW_TRACKING_URI": f"dynamodb://{table}",
-            "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{bucket}",
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "POTATO_LAKE": f"s3://{aws.make_bucket()}/live",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "repro"], cwd=project, env=clean, capture_output=True, text=True, check=False
+        clean = aws_run.environment(
+            MLFLOW_TRACKING_URI=f"dynamodb://{table}",
+            MLFLOW_DEFAULT_ARTIFACT_ROOT=f"s3://{bucket}",
+            POTATO_LAKE=f"s3://{aws.make_bucket()}/live",
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        aws_run.run(project, clean, "dvc", "repro")
         yield Ran(project, table, bucket, clean)
 
 

@@ -10,6 +10,15 @@ locals {
     ManagedBy = "terraform"
   }
 
+  # What the pipeline is told, wherever it runs: as a job, or by hand after `make infra.output`.
+  environment = {
+    AWS_DEFAULT_REGION           = var.region
+    MLFLOW_DEFAULT_ARTIFACT_ROOT = "s3://${module.mlflow.bucket}"
+    MLFLOW_TRACKING_URI          = "dynamodb://${module.mlflow.table}"
+    POTATO_LAKE                  = "s3://${module.lake.bucket}"
+    POTATO_LOG_GROUP             = module.observability.log_group
+  }
+
   # The pipeline's rights, wherever it runs: in a workflow or as a job. Data, table and logs of this project only.
   pipeline_policy = jsonencode({
     Version = "2012-10-17"
@@ -133,12 +142,7 @@ module "compute" {
   pipeline_policy = local.pipeline_policy
   image_tag       = var.image_tag
   protect         = var.protect
-
-  environment = {
-    AWS_DEFAULT_REGION  = var.region
-    MLFLOW_TRACKING_URI = "dynamodb://${module.mlflow.table}"
-    POTATO_LAKE         = "s3://${module.lake.bucket}"
-  }
+  environment     = local.environment
 }
 
 module "backup_key" {

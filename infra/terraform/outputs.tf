@@ -61,6 +61,11 @@ output "job" {
   value       = var.compute ? { queue = module.compute[0].job_queue, definition = module.compute[0].job_definition } : null
 }
 
+output "environment" {
+  description = "What the pipeline is told so that its data, runs and log lines go to what was made."
+  value       = local.environment
+}
+
 # None of these is a key: an ARN lets nobody in. They are secrets in GitHub only so that logs don't show the account.
 output "github_commands" {
   description = "What to type so that the workflows know what was made."

@@ -123,6 +123,7 @@ run "a_wildcard_in_a_subject_is_refused" {
     description  = "test"
     provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
     policy       = "{}"
+    claims       = { repository_id = "22" }
     subjects     = ["repo:someone/potato:ref:refs/heads/main", "repo:someone/potato:*"]
   }
 
@@ -141,8 +142,28 @@ run "a_wildcard_in_an_owner_is_refused" {
     description  = "test"
     provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
     policy       = "{}"
+    claims       = { repository_id = "22" }
     subjects     = ["repo:some?ne/potato:pull_request"]
   }
 
   expect_failures = [var.subjects]
+}
+
+run "a_role_that_does_not_ask_for_one_repository_or_has_a_wildcard_in_a_claim_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/role"
+  }
+
+  variables {
+    name         = "cdp-dev-plan"
+    description  = "test"
+    provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+    policy       = "{}"
+    claims       = { ref = "refs/heads/*" }
+    subjects     = ["repo:someone/potato:pull_request"]
+  }
+
+  expect_failures = [var.claims]
 }

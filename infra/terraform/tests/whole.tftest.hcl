@@ -45,14 +45,18 @@ run "a_second_apply_changes_nothing" {
     error_message = "a second apply made other buckets or another repository"
   }
 
-  # Two spelled-out subjects a role, and no others.
+  # Two spelled-out subjects a role, of one repository by its number; what writes comes from main.
   assert {
     condition = { for role, trust in output.role_trust : role => jsondecode(trust).Statement[0].Condition } == {
       for role, context in { plan = "pull_request", apply = "environment:production", pipeline = "ref:refs/heads/main" } : role => {
-        StringEquals = {
-          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-          "token.actions.githubusercontent.com:sub" = ["repo:someone/potato:${context}", "repo:someone@11/potato@22:${context}"]
-        }
+        StringEquals = merge(
+          {
+            "token.actions.githubusercontent.com:aud"           = "sts.amazonaws.com"
+            "token.actions.githubusercontent.com:repository_id" = "22"
+            "token.actions.githubusercontent.com:sub"           = ["repo:someone/potato:${context}", "repo:someone@11/potato@22:${context}"]
+          },
+          role == "plan" ? {} : { "token.actions.githubusercontent.com:ref" = "refs/heads/main" },
+        )
       }
     }
     error_message = jsonencode(output.role_trust)

@@ -15,6 +15,11 @@ locals {
     pipeline = "ref:refs/heads/main"
   } : role => [for repository in local.repositories : "${repository}:${context}"] }
 
+  # A name can come to belong to somebody else, when its owner gives it up; the number can't. And the subject of an environment
+  # does not say which branch deploys to it.
+  pinned  = { repository_id = var.repository.id }
+  on_main = merge(local.pinned, { ref = "refs/heads/main" })
+
   provider_arn = var.provider_arn == null ? aws_iam_openid_connect_provider.github[0].arn : var.provider_arn
 }
 
@@ -39,6 +44,7 @@ module "plan" {
   description  = "terraform plan on pull requests: reads how things are set up, and no data"
   provider_arn = local.provider_arn
   subjects     = local.subjects.plan
+  claims       = local.pinned
   policy       = jsonencode({ Version = "2012-10-17", Statement = concat(local.read, local.state_read) })
 }
 
@@ -49,6 +55,7 @@ module "apply" {
   description  = "terraform apply from the protected environment ${var.environment}"
   provider_arn = local.provider_arn
   subjects     = local.subjects.apply
+  claims       = local.on_main
   policy       = jsonencode({ Version = "2012-10-17", Statement = concat(local.read, local.state_read, local.write) })
 }
 
@@ -59,6 +66,7 @@ module "pipeline" {
   description  = "The pipeline on main: lake, MLflow and logs"
   provider_arn = local.provider_arn
   subjects     = local.subjects.pipeline
+  claims       = local.on_main
   policy       = var.pipeline_policy
   boundary_arn = aws_iam_policy.boundary.arn
 }

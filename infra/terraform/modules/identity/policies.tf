@@ -124,7 +124,7 @@ locals {
       Effect = "Allow"
       Action = [
         "ec2:CreateVpc", "ec2:CreateSubnet", "ec2:CreateRouteTable", "ec2:CreateSecurityGroup", "ec2:CreateVpcEndpoint",
-        "ec2:CreateFlowLogs", "ec2:CreateTags", "ecr:GetAuthorizationToken",
+        "ec2:CreateFlowLogs", "ecr:GetAuthorizationToken",
         # A job definition is registered under a number that it gets by that.
         "batch:RegisterJobDefinition", "batch:DeregisterJobDefinition",
       ]
@@ -132,10 +132,21 @@ locals {
       Condition = { StringEquals = { "aws:RequestedRegion" = var.regions } }
     },
     {
+      # What is made may be given its tags. A tag says whose a thing is, so nothing that is there gets ours afterwards.
+      Sid      = "TagsFromTheStart"
+      Effect   = "Allow"
+      Action   = "ec2:CreateTags"
+      Resource = "*"
+      Condition = { StringEquals = {
+        "aws:RequestedRegion" = var.regions
+        "ec2:CreateAction"    = ["CreateVpc", "CreateSubnet", "CreateRouteTable", "CreateSecurityGroup", "CreateVpcEndpoint", "CreateFlowLogs", "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"]
+      } }
+    },
+    {
       Sid    = "TaggedAsOurs"
       Effect = "Allow"
       Action = [
-        "ec2:Delete*", "ec2:Modify*", "ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation",
+        "ec2:CreateTags", "ec2:Delete*", "ec2:Modify*", "ec2:AssociateRouteTable", "ec2:DisassociateRouteTable", "ec2:ReplaceRouteTableAssociation",
         "ec2:AuthorizeSecurityGroup*", "ec2:RevokeSecurityGroup*", "ec2:UpdateSecurityGroupRuleDescriptions*",
         "kms:Put*", "kms:Enable*", "kms:Update*", "kms:TagResource", "kms:UntagResource", "kms:ScheduleKeyDeletion",
         "kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey*", "kms:CreateAlias", "kms:DeleteAlias",
@@ -143,14 +154,7 @@ locals {
       Resource  = "*"
       Condition = local.ours
     },
-    {
-      # A key has no tag yet while it is made; the request has.
-      Sid       = "KeysThatWillBeOurs"
-      Effect    = "Allow"
-      Action    = ["kms:CreateKey", "kms:TagResource"]
-      Resource  = "*"
-      Condition = { StringEquals = { "aws:RequestTag/Project" = var.prefix } }
-    },
+    # A key is made by hand. Who may tag one while it is made may tag every key of the account, and make it ours by that.
     { Sid = "KeyNames", Effect = "Allow", Action = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"], Resource = local.aliases },
     {
       Sid       = "RolesWithinTheBoundary"

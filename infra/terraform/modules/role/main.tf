@@ -24,6 +24,16 @@ variable "subjects" {
   }
 }
 
+variable "claims" {
+  description = "What GitHub's token has to say besides, such as ref = refs/heads/main."
+  type        = map(string)
+
+  validation {
+    condition     = can(regex("^[0-9]+$", var.claims.repository_id)) && alltrue([for value in values(var.claims) : can(regex("^[^*?]+$", value))])
+    error_message = "claims: repository_id, the repository's number, has to be among them, and no value may have a wildcard."
+  }
+}
+
 variable "policy" {
   description = "What the role may do, as JSON."
   type        = string
@@ -47,10 +57,13 @@ resource "aws_iam_role" "this" {
       Effect    = "Allow"
       Principal = { Federated = var.provider_arn }
       Action    = "sts:AssumeRoleWithWebIdentity"
-      Condition = { StringEquals = {
-        "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
-        "token.actions.githubusercontent.com:sub" = var.subjects
-      } }
+      Condition = { StringEquals = merge(
+        {
+          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          "token.actions.githubusercontent.com:sub" = var.subjects
+        },
+        { for claim, value in var.claims : "token.actions.githubusercontent.com:${claim}" => value },
+      ) }
     }]
   })
 }
