@@ -289,6 +289,7 @@ def test_a_line_of_silver_reruns_what_follows_and_stages_that_run_again_give_the
     module.write_text(module.read_text() + "\n# a line\n")
     assert repro(own) == ["silver", "gold", "report"]
     again = executed(own, "latest")
+    assert lake.read_json(own / "runs/latest/contracts/drift.json")["status"] == "unchanged"
     assert repro(own, "--force", "bronze") == ["simulate", "bronze"]
     again |= executed(own, "latest")
     assert fingerprints(own) == before
