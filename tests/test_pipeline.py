@@ -283,7 +283,8 @@ def own(demo: Path, tmp_path: Path) -> Path:
 
 
 def test_a_line_of_silver_reruns_what_follows_and_stages_that_run_again_give_the_same_bytes(own: Path) -> None:
-    before = fingerprints(own)
+    before, manifest = fingerprints(own), "data/silver/manifest.json"
+    told = lake.read_json(own / manifest)
     first = executed(own, lines(own / "runs/index.jsonl")[0]["run_id"])
     module = own / "potato/silver.py"
     module.write_text(module.read_text() + "\n# a line\n")
@@ -292,7 +293,10 @@ def test_a_line_of_silver_reruns_what_follows_and_stages_that_run_again_give_the
     assert lake.read_json(own / "runs/latest/contracts/drift.json")["status"] == "unchanged"
     assert repro(own, "--force", "bronze") == ["simulate", "bronze"]
     again |= executed(own, "latest")
-    assert fingerprints(own) == before
+    after = fingerprints(own)
+    assert after.keys() == before.keys()
+    assert [name for name in before if after[name] != before[name]] == [manifest]
+    assert lake.read_json(own / manifest) | {"code": told["code"]} == told, "it names the code, and nothing else is new"
     assert again.keys() == {"bronze", "silver", "gold"}
     assert again == first
 
