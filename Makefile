@@ -35,7 +35,7 @@ check: setup $(STAMPS)/dev ## lint, types, spelling and the project's own rules,
 	@python ops/diagram.py --check
 	@python ops/costs.py --check
 	@actionlint
-	@zizmor --offline --quiet .github
+	@said=$$(zizmor --offline --quiet .github) || { echo "$$said"; exit 1; }
 	@hadolint infra/Dockerfile
 	@git ls-files -z '*.sh' .ci | xargs -0 shellcheck
 	@echo "check: all good"

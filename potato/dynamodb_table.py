@@ -44,6 +44,7 @@ class Table:
         self.name = name
         # boto3 itself reads AWS_DEFAULT_REGION only; every other AWS tool reads AWS_REGION first.
         self.region = os.environ.get("AWS_REGION") or None
+        self._session: Any = None
         self._client: Any = self._connect(attempts=2, seconds=2)  # a table that can't be used is told soon
         self._require_keys()
         self._client = self._connect(attempts=8, seconds=5)
@@ -58,7 +59,8 @@ class Table:
         )
         try:
             # A session of its own: the default one must not be used by several threads.
-            return Session().client("dynamodb", region_name=self.region, config=config)
+            self._session = self._session or Session()
+            return self._session.client("dynamodb", region_name=self.region, config=config)
         except (BotoCoreError, ValueError) as error:
             raise explain(error, "describe_table", self.name, self.region) from error
 

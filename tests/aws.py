@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import os
 import signal
@@ -148,9 +149,15 @@ def refused(code: str, message: str = "", **more: Any) -> Answer:
 
 def client(service: str) -> Any:
     """Return a client of the server that `point_at` named."""
+    return _client(service, os.environ["AWS_ENDPOINT_URL"])
+
+
+@functools.cache
+def _client(service: str, address: str) -> Any:
+    # Making one takes longer than what most tests ask of it.
     from boto3.session import Session
 
-    return Session().client(service, region_name=REGION)
+    return Session().client(service, region_name=REGION, endpoint_url=address)
 
 
 def make_table(keys: dict[str, str] | None = None) -> str:

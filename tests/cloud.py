@@ -120,6 +120,8 @@ def server() -> Iterator[str]:
 def environment(address: str | None = None, **variables: str) -> dict[str, str]:
     """Return Terraform's environment: moto's address, made-up credentials, and the variables of a repository."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "TF_VAR_", "GITHUB_"))}
+    if not Path(kept.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        kept.pop("TF_CLI_CONFIG_FILE", None)  # Terraform does nothing at all, where it might ask the registry
     made = {"TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color", "AWS_EC2_METADATA_DISABLED": "true"}
     if address is not None:
         made |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from benchmarks import overhead
+from potato import cluster
+from potato.errors import PotatoError
 
 from . import aws as aws_here
 
@@ -22,6 +26,12 @@ SHARED = HERE.parent / "shared" / "data"
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+# Here and in child processes: on matrices as small as the tests', threads of linear algebra only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Hardly anything that tests make is garbage as soon as Python looks for it by default: it costs a tenth of their time.
+gc.set_threshold(50_000, 20, 100)
+
 # Great Expectations imports PySpark where it is installed, which takes a process without a main file, such as xdist's
 # workers, for one that tests its documentation, and ends it.
 if not hasattr(sys.modules["__main__"], "__file__"):
@@ -30,20 +40,24 @@ if not hasattr(sys.modules["__main__"], "__file__"):
 WEIGHT = {"files": "weight.csv", "unit": "kg", "columns": {"subject_id": "who", "date": "date", "weight": "weight"}}
 
 
-# Few tests that take long, after which a worker would be left alone at the end.
-LONG = (
-    "test_pipeline.py",
-    "test_drill.py",
-    "test_stage.py",
-    "test_small_studies.py",
-    "test_mlflow_on_aws.py",
-    "test_infra_apply.py",
-)
+# What takes longest comes first, since after it a worker would be left alone at the end.
+LONG = [f"test_{name}.py" for name in ("spark", "pipeline", "infra_apply", "silver", "small_studies", "stage")]
+LONG += [f"test_{name}.py" for name in ("mlflow_on_aws", "describe", "figures", "infra", "calibration")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the order is otherwise random, and stays so within a file."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
+def without_spark() -> str:
+    """Return what Spark lacks on this machine, or nothing."""
+    try:
+        cluster.require_package()
+        cluster.require_java()
+    except PotatoError as error:
+        return f"{error.what} Hint: {error.hint}"
+    return ""
 
 
 @pytest.fixture(scope="session")

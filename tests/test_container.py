@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import os
 import re
@@ -20,7 +19,7 @@ import pytest
 import yaml
 
 from benchmarks import overhead
-from tests.conftest import HERE
+from tests.conftest import HERE, without_spark
 
 DOCKERFILE = HERE / "infra" / "Dockerfile"
 CONTAINER = HERE / "infra" / "container"
@@ -145,9 +144,8 @@ def test_the_builder_is_sent_what_is_copied_and_nothing_that_is_not_of_the_proje
         assert not admitted(needless), needless
 
 
-needs_spark = pytest.mark.skipif(
-    importlib.util.find_spec("pyspark") is None or shutil.which("java") is None, reason="needs PySpark and Java"
-)
+LACKING = without_spark()
+needs_spark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 
 @pytest.fixture

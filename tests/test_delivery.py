@@ -143,8 +143,6 @@ def test_workflows_call_make_targets_that_there_are() -> None:
     }
     assert {"check", "test", "audit", "contracts", "metrics", "reproduce", "infra.plan"} <= called
     there = set(re.findall(r"^([a-z.]+):", (HERE / "Makefile").read_text(), re.MULTILINE))
-    if not (HERE / "infra" / "terraform").is_dir():
-        there |= {"check.infra", "infra.init", "infra.plan", "infra.apply"}
     assert called - there == set()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from potato.schema import MODELING_DATASET, SILVER, SUBJECT_TRAJECTORIES, WEEKLY
 from . import silver_frames
 
 Frames = dict[str, pd.DataFrame]
+Study = Callable[[], Frames]
+Gold = Callable[[Study], ModelingPipeline]
 
 
 def _many() -> Frames:
@@ -71,6 +74,17 @@ def _gold(folder: Path, frames: Frames) -> ModelingPipeline:
     return pipeline
 
 
+@pytest.fixture(scope="module")
+def gold(tmp_path_factory: pytest.TempPathFactory) -> Gold:
+    """Gold of each study, made once; who asks only looks at it."""
+
+    @cache
+    def make(study: Study) -> ModelingPipeline:
+        return _gold(tmp_path_factory.mktemp("gold") / study.__name__, study())
+
+    return make
+
+
 def _frames(pipeline: ModelingPipeline) -> Frames:
     found = {"coefficients": pipeline.training.coefficients, "bootstrap": pipeline.bootstrap}
     return found | {"associations": pipeline.associations, **pipeline.gate.frames}
@@ -113,10 +127,9 @@ def _changed(frames: Frames, kept: set[tuple[str, str]]) -> Frames:
 
 @pytest.mark.parametrize("study", [_jumped, _few, _one])
 def test_what_the_lineage_of_a_gold_table_leaves_out_does_not_change_it(
-    study: Callable[[], Frames], tmp_path: Path
+    study: Study, gold: Gold, tmp_path: Path
 ) -> None:
-    frames = study()
-    before = _gold(tmp_path / "before", frames)
+    frames, before = study(), gold(study)
     tables, found = _tables(before) | _reports(before), _all(before)
     by_sources: dict[frozenset[tuple[str, str]], list[str]] = {}
     for dataset, columns in tables.items():
@@ -128,10 +141,10 @@ def test_what_the_lineage_of_a_gold_table_leaves_out_does_not_change_it(
             pd.testing.assert_frame_equal(after[name], found[name], obj=name)
 
 
-def test_every_gold_table_with_rows_has_lineage_for_every_column(tmp_path: Path) -> None:
+def test_every_gold_table_with_rows_has_lineage_for_every_column(gold: Gold) -> None:
     seen = set()
     for study in (_many, _few, _one):
-        pipeline = _gold(tmp_path / study.__name__, study())
+        pipeline = gold(study)
         tables = _tables(pipeline)
         for name, frame in _frames(pipeline).items():
             dataset = GOLD[name]
@@ -145,8 +158,8 @@ def test_every_gold_table_with_rows_has_lineage_for_every_column(tmp_path: Path)
     assert seen == set(GOLD)
 
 
-def test_a_term_comes_from_its_column_and_the_outcome_and_is_changed_by_what_is_held_equal(tmp_path: Path) -> None:
-    pipeline = _gold(tmp_path / "gold", _many())
+def test_a_term_comes_from_its_column_and_the_outcome_and_is_changed_by_what_is_held_equal(gold: Gold) -> None:
+    pipeline = gold(_many)
     found = origins.of_terms(pipeline.training.fits, pipeline.training.sample)
     assert set(found) == {"gold/models/ols_cluster", "gold/models/fixed_effects", "gold/models/mixed_effects"}
     for model, terms in found.items():
@@ -160,8 +173,8 @@ def test_a_term_comes_from_its_column_and_the_outcome_and_is_changed_by_what_is_
             assert others == {*terms, "study_week", "subject_id", *absorbed} - {term}
 
 
-def test_one_person_s_model_is_held_against_a_trend(tmp_path: Path) -> None:
-    pipeline = _gold(tmp_path / "gold", _one())
+def test_one_person_s_model_is_held_against_a_trend(gold: Gold) -> None:
+    pipeline = gold(_one)
     ((model, terms),) = origins.of_terms(pipeline.training.fits, pipeline.training.sample).items()
     assert model == "gold/models/n_of_1"
     assert all(nof1.TREND in {source["column"] for source in sources} for sources in terms.values())

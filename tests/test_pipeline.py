@@ -334,17 +334,27 @@ def own(demo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(demo, tmp_path / "own", symlinks=True))
 
 
-def test_forcing_every_stage_gives_the_same_bytes(own: Path) -> None:
-    before, first = fingerprints(own), own / "runs" / lines(own / "runs/index.jsonl")[0]["run_id"]
-    assert repro(own, "--force") == STAGES
-    assert fingerprints(own) == before
-    assert executed(own / "runs/latest") == executed(first)
+def test_a_line_of_silver_reruns_what_follows_and_stages_that_run_again_give_the_same_bytes(own: Path) -> None:
+    before, manifest = fingerprints(own), "data/silver/manifest.json"
+    told = lake.read_json(own / manifest)
+    first = executed(own, lines(own / "runs/index.jsonl")[0]["run_id"])
+    module = own / "potato/silver.py"
+    module.write_text(module.read_text() + "\n# a line\n")
+    assert repro(own) == ["silver", "gold", "report"]
+    again = executed(own, "latest")
+    assert lake.read_json(own / "runs/latest/contracts/drift.json")["status"] == "unchanged"
+    assert repro(own, "--force", "bronze") == ["simulate", "bronze"]
+    again |= executed(own, "latest")
+    after = fingerprints(own)
+    assert after.keys() == before.keys()
+    assert [name for name in before if after[name] != before[name]] == [manifest]
+    assert lake.read_json(own / manifest) | {"code": told["code"]} == told, "it names the code, and nothing else is new"
+    assert again.keys() == {"bronze", "silver", "gold"}
+    assert again == first
 
 
-def executed(run: Path) -> dict[str, bytes]:
-    notebooks = {path.name: path.read_bytes() for path in (run / "notebooks").glob("*.ipynb")}
-    assert len(notebooks) == 3
-    return notebooks
+def executed(project: Path, run: str) -> dict[str, bytes]:
+    return {path.stem: path.read_bytes() for path in (project / "runs" / run / "notebooks").glob("*.ipynb")}
 
 
 @pytest.mark.skipif(prometheus.PROGRAM is None, reason=prometheus.WITHOUT)
@@ -388,12 +398,6 @@ def test_the_runbook_s_commands_can_be_typed_after_a_run(demo: Path) -> None:
             longest = max(span["seconds"] for span in lines(demo / "runs/latest/traces.jsonl"))
             assert seconds == sorted(seconds, reverse=True)
             assert seconds[0] == longest
-
-
-def test_a_line_of_silver_reruns_silver_and_what_follows_but_not_bronze(own: Path) -> None:
-    module = own / "potato/silver.py"
-    module.write_text(module.read_text() + "\n# a line\n")
-    assert repro(own) == ["silver", "gold", "report"]
 
 
 def test_a_gold_parameter_reruns_gold_and_report_only(own: Path) -> None:

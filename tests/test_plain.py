@@ -59,7 +59,7 @@ def judged(given: Entries, known: evidence.Evidence, name: str) -> list[dict[str
     return [row for table in tables for row in table.order_by(["source_file", "source_row"]).to_pyarrow().to_pylist()]
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(
     number=NUMBERS,
     date=DATES,

@@ -36,13 +36,17 @@ def days(*weights: object, who: str = "a", start: str = "2022-05-01") -> str:
     return "".join(f"{who},{first + dt.timedelta(n)},{w}\n" for n, w in enumerate(weights) if w is not None)
 
 
-def silver(name: str, project: Path) -> FeatureEngineer:
+def bronze(name: str, project: Path) -> None:
     loader = CSVLoader(name)
     loader.read_nutrition_files()
     loader.basic_validation()
     for family, table in loader.tables.items():
         lake.write(table, project / "data" / "bronze" / family)
     lake.write_json(project / "data" / "bronze" / "ledger.json", {"files": loader.ledger()})
+
+
+def silver(name: str, project: Path) -> FeatureEngineer:
+    bronze(name, project)
     engineer = FeatureEngineer(name)
     engineer.load_from_bronze()
     engineer.clean_data()
@@ -574,7 +578,7 @@ def test_the_number_of_threads_changes_no_byte(study: Study, project: Path) -> N
         + "".join(f"{who},2022-05-{day:02d},{day / 3:.3f}\n" for who in people for day in (1, 2)),
     }
     name = study(content, nutrition=DIARY, fiber=fiber)
-    silver(name, project)
+    bronze(name, project)
     written = []
     for threads in (1, 2, 4):
         engineer = FeatureEngineer(name)

@@ -5,7 +5,6 @@ One session serves all tests of this file, which pytest keeps in one process.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import shutil
 import sys
@@ -26,14 +25,12 @@ from potato.errors import PotatoError
 from potato.manifest import Verdict
 from potato.silver import FeatureEngineer
 
-from .conftest import HERE
+from .conftest import HERE, without_spark
 from .layer_frames import changed, filled
 from .test_conservation import MAPPINGS
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is missing: make spark"),
-    pytest.mark.skipif(shutil.which("java") is None, reason="there is no java on PATH"),
-]
+LACKING = without_spark()
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 Study = Callable[..., str]
 Tables = dict[str, pa.Table]
