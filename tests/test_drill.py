@@ -6,7 +6,6 @@ with Terraform and the demo study, takes minutes and comes last.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,14 +17,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import yaml
 
 from ops import drill, surroundings
 from ops.drill import Drill, Result
 from ops.losses import Places
 from potato import lake
 
-from . import cloud
 from .conftest import HERE
 from .test_datalake import publish
 
@@ -209,29 +206,3 @@ def test_what_is_missing_is_said_before_anything_begins(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Terraform is not installed" in done.stderr
     assert done.stdout == ""
-
-
-def test_the_demo_study_survives_the_loss_of_everything_that_terraform_made(tmp_path: Path) -> None:
-    root = cloud.copy(tmp_path / "project")
-    if reason := cloud.why_not(root, "-backend=false", env=cloud.environment()):
-        pytest.skip(reason)
-    done = subprocess.run(
-        [sys.executable, "-m", "ops.drill", "--report", str(tmp_path / "drill.json")],
-        cwd=HERE,
-        text=True,
-        capture_output=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads((tmp_path / "drill.json").read_text())
-    assert report["failed"] == []
-    assert report["tracked_after"]["runs"] == 3
-    assert {name.split("/")[0] for name in report["lost_objects"]} <= {
-        "lake: gold",
-        "lake: manifests",
-        "artifacts: experiments",
-        "artifacts: models",
-    }
-    assert "made again from bronze, every byte of silver, quarantine and gold is the same" in done.stdout
-    assert yaml.safe_load((HERE / "params.yaml").read_text())["gold"]["confidence"] == 0.95, (
-        "the project is not touched"
-    )
