@@ -122,6 +122,7 @@ def deliver(
                         continue
                     if not go_on():
                         return told
+                    os.pwrite(stream.fileno(), line[:1], place)  # what cannot be marked afterwards is not sent
                     try:
                         send(event)
                     except Refused as refused:
