@@ -7,6 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+RUN_SECONDS = 0.9
+"""What a run has for each of its two backends, over all of its stages: both may hang, and it waits less than two
+seconds for them together. A backend that has used it up is left alone for the rest of the run."""
+
 
 class Allowance:
     """Seconds that a run has for one backend.
@@ -17,7 +21,7 @@ class Allowance:
     seconds : what the run has in all.
     """
 
-    def __init__(self, path: Path, seconds: float) -> None:
+    def __init__(self, path: Path, seconds: float = RUN_SECONDS) -> None:
         self._path, self._seconds = path, seconds
 
     def left(self) -> float:
@@ -36,3 +40,24 @@ class Allowance:
         finally:
             with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as stream:
                 stream.write(f"{time.monotonic() - started:.3f}\n")
+
+    def is_first_loss(self) -> bool:
+        """Tell, once a run, that nobody has said yet that something did not arrive; a file that cannot be made says so
+        each time."""
+        try:
+            self._said.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def renew(self) -> None:
+        """Begin anew, for another `dvc repro` under the same run id."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+            self._said.unlink(missing_ok=True)
+
+    @property
+    def _said(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.said")

@@ -19,7 +19,7 @@ class Cell:
     start, end : nanoseconds since 1970 in UTC.
     status : papermill's word, "completed" or "failed".
     tags : the cell's tags, such as "injected-parameters".
-    error : "Name: message" of the exception that ended the cell, or None.
+    error : "Name: message" of the exception that ended the cell, "interrupted" when it was none, or None.
     """
 
     index: int
@@ -60,7 +60,7 @@ def executed(notebook: Mapping[str, Any]) -> Iterator[Cell]:
             end=end,
             status=timing.get("status"),
             tags=tuple(metadata.get("tags", ())),
-            error=errors[0] if errors else None,
+            error=errors[0] if errors else "interrupted" if timing.get("status") == "failed" else None,
         )
 
 

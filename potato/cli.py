@@ -154,7 +154,7 @@ def status() -> None:
     for heading in ("stage", "outcome", "seconds", "error"):
         table.add_column(heading, justify="right" if heading == "seconds" else "left")
     for entry in runs.history(root, newest.id):
-        table.add_row(entry["stage"], entry["status"], f"{entry['seconds']:.1f}", entry["error"] or "")
+        table.add_row(entry["stage"], entry["status"], f"{entry['seconds'] or 0:.1f}", entry.get("error") or "")
     Console(highlight=False).print(table)
 
 
@@ -189,19 +189,22 @@ def lineage_show(
 
 
 @lineage.command("replay")
-def lineage_replay() -> None:
+def lineage_replay(
+    refused: Annotated[bool, typer.Option("--refused", help="try those once more that a backend refused")] = False,
+) -> None:
     """Send the lineage events that a backend did not take, oldest run first, each once; ends runs that were killed."""
     from potato import backend
     from potato.lineage import close_left_open
 
     close_left_open(lake.root())
-    told = backend.replay(lake.root())
+    told = backend.replay(lake.root(), refused=refused)
     if not told.delivered and not told.refused:
         console.print("  nothing waits: every event was delivered, or no backend was set when it was told")
         return
     console.print(f"  {told.delivered:,} events delivered")
     if told.refused:
-        console.print(f"  {told.refused:,} refused by the backend for good; see runs/*/spool/lineage.refused.jsonl")
+        console.print(f"  {told.refused:,} refused by the backend; see runs/*/spool/lineage.refused.jsonl")
+        console.print("  `potato lineage replay --refused` tries them once more")
 
 
 @app.command()

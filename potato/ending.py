@@ -12,11 +12,11 @@ import json
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from potato import identity
+from potato import identity, lockfile
 from potato import run as runs
 
 Outcome = Literal["succeeded", "failed", "aborted"]
@@ -40,6 +40,9 @@ class Open:
     last : the stage with which the run ends.
     stage, stage_span_id, stage_started : the stage that runs now; nanoseconds since 1970.
     host, process : where, and by which process, the run was started.
+    began : when it was started, in nanoseconds since 1970; under one run id there can be one `dvc repro` after another.
+    due : of this stage and those after it, by name, what dvc.lock will hold of it (`lockfile.wanted`); empty when all
+        of them have to run whatever it holds.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Open:
     stage_started: int
     host: str
     process: str
+    began: int = 0
+    due: dict[str, str] = field(default_factory=dict)
 
 
 def opening(run: runs.Run, stage: str, study: str, outputs: dict[str, tuple[str, ...]]) -> Open:
@@ -61,18 +66,22 @@ def opening(run: runs.Run, stage: str, study: str, outputs: dict[str, tuple[str,
     """
     caller = identity.caller()
     name = caller.command or f"potato run {stage}"
+    last = _last(caller.arguments, outputs) if caller.command else stage
     return Open(
         name=name,
-        # Stages typed by hand have nothing around them: each is a run's span of its own, even under one given id.
-        root_span_id=hashlib.sha256(f"{name} {run.id}".encode()).hexdigest()[:16],
+        # Stages typed by hand have nothing around them: each is a run's span of its own, even under one given id, and
+        # so is each of several `dvc repro` within one trace.
+        root_span_id=hashlib.sha256(f"{name} {run.id} {caller.process}".encode()).hexdigest()[:16],
         parent_span_id=run.parent_span_id,
-        last=_last(caller.arguments, outputs) if caller.command else stage,
+        last=last,
         study=study,
         stage=stage,
         stage_span_id="",
         stage_started=time.time_ns(),
         host=platform.node(),
         process=caller.process,
+        began=_began(run),
+        due={} if _forced(caller.arguments) else _due(run, stage, last, list(outputs)),
     )
 
 
@@ -114,11 +123,12 @@ def left_open(root: Path, current: runs.Run | None = None) -> list[tuple[runs.Ru
         if path.parent.is_symlink() or (current and path.parent.name == current.id):
             continue
         try:
-            state = Open(**json.loads(path.read_text(encoding="utf-8")))
+            state = _marker(path.parent)
             card = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
             other = runs.Run(card["run_id"], card["trace_id"], path.parent, state.parent_span_id, card["started"])
-        except (OSError, ValueError, TypeError, KeyError):
-            continue  # half written by a process that is at it, or of another version
+            int(other.trace_id, 16), runs.seconds(other.started)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            continue  # half written by a process that is at it, damaged, or of another version
         if not _alive(state):
             found.append((other, state))
     return found
@@ -127,18 +137,50 @@ def left_open(root: Path, current: runs.Run | None = None) -> list[tuple[runs.Ru
 def outcome_left(root: Path, run: runs.Run, state: Open) -> Outcome:
     """Return how a run ended that told it to nobody.
 
-    When dvc finds that the stages after the latest one have nothing to do, no process of ours sees the end. So a run
-    has succeeded if the stage that ran last had ended well.
+    When dvc finds that the stages after the latest one have nothing to do, no process of ours sees the end; nor does
+    one when dvc fails between two stages, or is killed there. So a run has succeeded if the stage that ran last had
+    ended well and dvc.lock shows that DVC was through with it and with all that was to follow.
     """
-    entries = [entry for entry in runs.history(root, run.id) if entry.get("stage") == state.stage]
+    entries = [entry for entry in runs.history(root, run.id) if entry["stage"] == state.stage]
     started = state.stage_started / 1e9
     ended = [entry for entry in entries if runs.seconds(entry["ts"]) >= started - 1]
-    return "succeeded" if ended and ended[-1].get("status") == "ran" else "aborted"
+    if not ended or ended[-1]["status"] != "ran":
+        return "aborted"
+    return "succeeded" if state.stage == state.last or lockfile.is_done(root, state.due) else "aborted"
 
 
 def last_sign(run: runs.Run) -> int:
     """Return when the run last wrote something, in nanoseconds since 1970."""
     return max((path.stat().st_mtime_ns for path in run.folder.glob("*.jsonl")), default=time.time_ns())
+
+
+def _marker(folder: Path) -> Open:
+    """Return what a run's marker says; OSError, ValueError or TypeError when it is none."""
+    state = Open(**json.loads((folder / _MARKER).read_text(encoding="utf-8")))
+    if not all(isinstance(moment, int) for moment in (state.stage_started, state.began)):
+        raise TypeError("a moment is no number")
+    int(state.process.partition("/")[0]), int(state.root_span_id, 16), int(state.stage_span_id, 16)
+    return state
+
+
+def _began(run: runs.Run) -> int:
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        return _marker(run.folder).began or time.time_ns()
+    # An earlier `dvc repro` under the same id has left its spans; the first one began when the run did.
+    again = (run.folder / "traces.jsonl").exists() or not runs.is_moment(run.started)
+    return time.time_ns() if again else round(runs.seconds(run.started) * 1e9)
+
+
+def _due(run: runs.Run, stage: str, last: str, stages: list[str]) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return lockfile.wanted(run.folder.parents[1], stages[stages.index(stage) : stages.index(last) + 1])
+    return {}
+
+
+def _forced(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line of dvc has stages run that did not change."""
+    short = (argument for argument in arguments if argument.startswith("-") and not argument.startswith("--"))
+    return any(argument.startswith("--force") for argument in arguments) or any("f" in flags for flags in short)
 
 
 def _last(arguments: Sequence[str], outputs: dict[str, tuple[str, ...]]) -> str:

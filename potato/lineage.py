@@ -62,11 +62,16 @@ class Lineage:
         self._teller = _Teller(run, self.root)
         self._inputs: list[str] = []
 
-    def start(self, inputs: Iterable[str] = ()) -> None:
-        """Tell that the stage begins to read the datasets `inputs`, by names such as "bronze/weight"."""
+    def start(self, inputs: Iterable[str] = (), *, again: bool = False) -> None:
+        """Tell that the stage begins to read the datasets `inputs`, by names such as "bronze/weight".
+
+        `again` says that the pipeline starts once more under the run's id, after an end that was told.
+        """
         self._inputs = list(inputs)
-        if self._is_first():
-            self._teller.tell(openlineage.RunState.START, self.run.id, PIPELINE_JOB, when=self.run.started)
+        first = self._is_first()
+        if first or again:
+            when = self.run.started if first else ""
+            self._teller.tell(openlineage.RunState.START, self.run.id, PIPELINE_JOB, when=when)
         self._tell(openlineage.RunState.START, inputs=[self._input(name) for name in self._inputs])
         self._teller.backend.deliver()
 

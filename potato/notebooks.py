@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def execute(
     cwd: Path,
     environment: Mapping[str, str],
     progress: Progress | None = None,
+    abandoned: Callable[[NotebookNode], object] | None = None,
 ) -> NotebookNode:
     """Run `notebook` in a kernel of its own, write its canonical copy to `output`, and return it with its timings.
 
@@ -75,6 +77,7 @@ def execute(
     parameters : values for names that the notebook's parameters cell declares.
     environment : variables that the kernel sees beside this process's own.
     progress : called with (title, cell number, number of code cells) when a code cell starts.
+    abandoned : called with what had run by then, with timings, when a signal or the kernel's death ended the notebook.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def execute(
     # A kernel without bytecode compiles every package at each start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}")
+    draft, under_way = output.with_name(f".{output.name}"), list[NotebookNode]()
     try:
         executed: NotebookNode = papermill.execute_notebook(
             # papermill formats its paths like templates, so a brace in a folder's name has to be doubled.
@@ -111,16 +114,24 @@ def execute(
             cwd=str(cwd),
             extra_arguments=_KERNEL_ARGUMENTS,
             on_cell=progress,
+            on_notebook=under_way.append,
         )
-    except DeadKernelError:
+    except PapermillExecutionError as error:
+        raise _failed(error, node, notebook, nbformat.read(draft, as_version=4)) from None
+    except BaseException as error:
+        for begun in under_way:
+            _end_running_cell(begun)
+            nbformat.write(begun, draft)
+            if abandoned:
+                abandoned(begun)
+        if not isinstance(error, DeadKernelError):
+            raise
         raise PotatoError(
             f"The kernel that ran {notebook.name} died.",
             where=f"notebooks/{notebook.name}",
             found="no answer, and no traceback",
             hint="it may have run out of memory; if there is enough, please report it",
         ) from None
-    except PapermillExecutionError as error:
-        raise _failed(error, node, notebook, nbformat.read(draft, as_version=4)) from None
     finally:
         os.environ.clear()
         os.environ.update(saved)
@@ -203,6 +214,13 @@ def _failed(error: Any, node: NotebookNode, notebook: Path, executed: NotebookNo
     )
 
 
+def _end_running_cell(notebook: NotebookNode) -> None:
+    for cell in notebook.cells:
+        timing = cell.metadata.get("papermill", {})
+        if timing.get("start_time") and not timing.get("end_time"):
+            timing.update(end_time=datetime.now(UTC).isoformat(), status="failed", exception=True)
+
+
 def _register_engine() -> None:
     from papermill.engines import NBClientEngine, papermill_engines
 
@@ -212,6 +230,8 @@ def _register_engine() -> None:
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
             on_cell: Progress | None = kwargs.pop("on_cell", None)
+            if on_notebook := kwargs.pop("on_notebook", None):
+                on_notebook(nb_man.nb)
             started = nb_man.cell_start
             headings = titles(nb_man.nb)
             code = [i for i, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code" and cell.source.strip()]

@@ -10,28 +10,30 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-
-from potato.allowance import Allowance
+from potato.allowance import RUN_SECONDS, Allowance
 from potato.measures import Metric
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
 
 REQUEST_SECONDS = 0.8
 """Time for one request. The SDK waits at least this long before it repeats one, so none is repeated.
 OTEL_EXPORTER_OTLP_TIMEOUT is not used: the specification counts it in milliseconds and the Python SDK in
 seconds, so that a valid value can mean hours of waiting for a dead collector."""
-STAGE_SECONDS = 1.0
-"""Time for everything that a stage sends: the signals go side by side, and what is not through by then is given up."""
-RUN_SECONDS = 1.8
-"""What a run may wait for its collector in all, over all of its stages."""
 
 _LEAST_SECONDS = 0.1
 _WRITES = {"counter": "add", "gauge": "set", "histogram": "record"}
 _SIGNALS = ("traces", "metrics", "logs")
 _logger = logging.getLogger("potato.telemetry")
+
+
+def allowance(folder: Path) -> Allowance:
+    """Return what the run with this folder may still wait for its collector."""
+    return Allowance(folder / ".waited-otlp")
 
 
 def endpoints() -> dict[str, str]:
@@ -52,8 +54,9 @@ class Sender:
     """Holds what a stage records for a collector and sends it once, when the stage ends.
 
     A stage is a short batch job: sending once is cheaper than a thread that sends every few seconds, and one
-    bounded wait at the end is the only time that a dead collector can cost. What was recorded is in the run's
-    files in any case.
+    bounded wait at the end is the only time that a dead collector can cost: the signals go side by side, and what is
+    not through when the run's allowance is used up is given up, which is said once a run. What was recorded is in the
+    run's files in any case.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ class Sender:
 
     def __init__(self, resource: Resource, run_resource: Resource, folder: Path) -> None:
         self.endpoints = endpoints()
-        self._allowance = Allowance(folder / ".waited-otlp", RUN_SECONDS)
+        self._allowance = allowance(folder)
         self._spans: list[ReadableSpan] = []
         self._totals = folder.parent / "totals.json"
         self._reader: Any = None
@@ -135,17 +138,13 @@ class Sender:
 
     def send(self) -> None:
         """Send everything in the time that the run has left; log one warning when something did not arrive."""
-        try:
-            # The exporters are imported here and not by the threads: that is no waiting for a collector.
-            jobs = self._jobs()
-        except Exception as error:  # a mistake in the SDK's settings is no reason to lose a run
-            self._warn(f"{type(error).__name__}: {error}")
-            return
-        left = min(self._allowance.left(), STAGE_SECONDS)
+        # The exporters are imported here and not by the threads: that is no waiting for a collector.
+        jobs = self._jobs()
+        left = self._allowance.left()
         if not jobs:
             return
         if left < _LEAST_SECONDS:
-            self._warn(f"this run has waited {RUN_SECONDS - self._allowance.left():.1f} seconds for it already")
+            self._warn(f"this run has waited {RUN_SECONDS - left:.1f} seconds for it already")
             return
         refused: list[str] = []
         with _errors_of_the_sdk() as errors, self._allowance.spent():
@@ -169,38 +168,58 @@ class Sender:
 
     def _jobs(self) -> dict[str, Callable[[], object]]:
         """Return what is to be sent, by signal."""
-        jobs: dict[str, Callable[[], object]] = {}
-        if self._spans:
-            jobs["traces"] = partial(_exporter("traces").export, self._spans)
-        if self._reader is not None and self._instruments:
-            data = self._reader.get_metrics_data()
-            if not _is_delta():
-                from potato import totals
-
-                data = totals.carried(data, self._totals)
-            jobs["metrics"] = partial(_exporter("metrics").export, data)
-        if self._logs is not None and (records := self._logs.get_finished_logs()):
-            jobs["logs"] = partial(_exporter("logs").export, records)
+        made = {"traces": self._traces_job, "metrics": self._metrics_job, "logs": self._logs_job}
+        jobs = {}
+        for signal, make in made.items():
+            try:
+                if job := make():
+                    jobs[signal] = job
+            except Exception as error:  # a mistake in the SDK's settings is no reason to lose a run, or another signal
+                self._warn(f"{type(error).__name__}: {error}")
         return jobs
 
+    def _traces_job(self) -> Callable[[], object] | None:
+        return partial(_exporter("traces").export, self._spans) if self._spans else None
+
+    def _metrics_job(self) -> Callable[[], object] | None:
+        if self._reader is None or not self._instruments:
+            return None
+        data = self._reader.get_metrics_data()
+        if not _is_delta():
+            from potato import totals
+
+            data = totals.carried(data, self._totals)
+        return partial(_exporter("metrics").export, data)
+
+    def _logs_job(self) -> Callable[[], object] | None:
+        records = self._logs.get_finished_logs() if self._logs is not None else ()
+        return partial(_exporter("logs").export, records) if records else None
+
     def _warn(self, reason: str) -> None:
+        if not self._allowance.is_first_loss():
+            return
         where = ", ".join(sorted({_host(url) for url in self.endpoints.values()}))
         _logger.warning("Telemetry did not reach the collector at %s: %s", where, reason)
 
 
 def _exporter(signal: str) -> Any:
     """Return the SDK's exporter of a signal, which reads its own variables: endpoint, headers, certificates."""
+    from potato.answers import Session
+
+    options: dict[str, Any] = {"timeout": REQUEST_SECONDS}
+    if not any(name.startswith("OTEL_PYTHON_EXPORTER") and name.endswith("CREDENTIAL_PROVIDER") for name in os.environ):
+        options["session"] = Session()
     if signal == "traces":
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        return OTLPSpanExporter(timeout=REQUEST_SECONDS)
+        return OTLPSpanExporter(**options)
     if signal == "metrics":
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-        return OTLPMetricExporter(timeout=REQUEST_SECONDS)
+        return OTLPMetricExporter(**options)
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
-    return OTLPLogExporter(timeout=REQUEST_SECONDS)
+    return OTLPLogExporter(**options)
 
 
 def _is_delta() -> bool:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from potato import identity, redaction
+from potato import identity, jsonlines, redaction
 from potato.errors import PotatoError
 
 PACKAGES = (
@@ -60,7 +60,7 @@ class Run:
 
 
 def current(root: Path, *, latest: bool = True) -> Run:
-    """Return the run that this process belongs to; create its folder and, if `latest`, point runs/latest at it.
+    """Return the run that this process belongs to; create its folder and, if `latest`, call `make_latest`.
 
     Where the id comes from is told in `potato.identity`.
 
@@ -75,7 +75,7 @@ def current(root: Path, *, latest: bool = True) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
         started = _identity_card(folder, found)["started"]
         if latest:
-            _point_latest_at(folder)
+            make_latest(folder)
     except OSError as error:
         raise PotatoError(
             "The folder for this run's records cannot be written.",
@@ -84,6 +84,20 @@ def current(root: Path, *, latest: bool = True) -> Run:
             hint="Check the free space and the owner of the folder runs/, then run the same command again.",
         ) from error
     return Run(str(found.id), found.id.hex, folder, found.parent_span_id, started)
+
+
+def make_latest(folder: Path) -> None:
+    """Point runs/latest at a run's folder."""
+    link = folder.parent / "latest"
+    with contextlib.suppress(OSError):
+        if link.readlink().name == folder.name:
+            return
+    draft = folder.parent / f".latest.{os.getpid()}"
+    # Some file systems have no symbolic links; the run itself does not need this one.
+    with contextlib.suppress(OSError):
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(folder.name)
+        draft.replace(link)
 
 
 def latest(root: Path) -> Run | None:
@@ -119,23 +133,21 @@ def record(
         "seconds": round(seconds, 3),
         "error": error,
     }
-    append(run.folder.parent / "index.jsonl", entry, lock=True)
+    append(run.folder.parent / "index.jsonl", entry)
 
 
 def history(root: Path, run_id: str | None = None) -> list[dict[str, Any]]:
-    """Return the entries of runs/index.jsonl in the order written, all of them or those of one run."""
-    try:
-        lines = (root / "runs" / "index.jsonl").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    entries = []
-    for line in lines:
-        # A process that was killed while it wrote leaves half a line; the rest of the index is still good.
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            if isinstance(entry, dict) and run_id in (None, entry.get("run_id")):
-                entries.append(entry)
-    return entries
+    """Return the entries of runs/index.jsonl in the order written, all of them or those of one run.
+
+    A line that is no entry as `record` writes it is left out.
+    """
+    entries = jsonlines.read(root / "runs" / "index.jsonl")
+    return [entry for entry in entries if run_id in (None, entry.get("run_id")) and _is_entry(entry)]
+
+
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    texts = all(isinstance(entry.get(name), str) for name in ("run_id", "stage", "status"))
+    return texts and is_moment(entry.get("ts")) and isinstance(entry.get("seconds"), int | float | None)
 
 
 def producer(root: Path, stage: str, fingerprint: str) -> str | None:
@@ -180,18 +192,20 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def append(path: Path, entry: Mapping[str, Any], *, lock: bool = False) -> None:
+def is_moment(found: object) -> bool:
+    """Tell whether a record holds a time as a run's records write it."""
+    with contextlib.suppress(ValueError):
+        return isinstance(found, str) and datetime.fromisoformat(found).tzinfo is not None
+    return False
+
+
+def append(path: Path, entry: Mapping[str, Any]) -> None:
     """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix.
 
-    Secrets of the environment are redacted.
+    Secrets of the environment are redacted. OSError when the file cannot be written.
     """
-    line = json.dumps(redaction.clean(_jsonable(entry)), ensure_ascii=False, separators=(", ", ": ")) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        with _locked(descriptor) if lock else contextlib.nullcontext():
-            os.write(descriptor, line.encode("utf-8"))
-    finally:
-        os.close(descriptor)
+    line = json.dumps(redaction.clean(_jsonable(entry)), ensure_ascii=False, separators=(", ", ": "))
+    jsonlines.append(path, line)
 
 
 @contextlib.contextmanager
@@ -199,7 +213,7 @@ def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock file `path` while the block runs, so that one process at a time is in such a block."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with _locked(descriptor):
+        with jsonlines.locked(descriptor):
             yield
     finally:
         os.close(descriptor)
@@ -207,28 +221,14 @@ def exclusive(path: Path) -> Iterator[None]:
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {jsonlines.text(str(key)): _jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON has no NaN: one would make the whole line unreadable to strict parsers
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)
-
-
-@contextlib.contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # no flock on this platform: appending in one write has to do
-        yield
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return jsonlines.text(str(value))
 
 
 def _iso(moment: datetime) -> str:
@@ -239,26 +239,13 @@ def _identity_card(folder: Path, found: identity.Identity) -> dict[str, str]:
     path = folder / "run.json"
     with contextlib.suppress(FileNotFoundError, ValueError):
         card = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(card, dict) and "started" in card:
+        if isinstance(card, dict) and is_moment(card.get("started")):
             return card  # the first stage of a run has said when it started
     card = {"run_id": str(found.id), "trace_id": found.id.hex, "started": _iso(found.started)}
     draft = folder / f".run.json.{os.getpid()}"
     draft.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     draft.replace(path)
     return card
-
-
-def _point_latest_at(folder: Path) -> None:
-    link = folder.parent / "latest"
-    with contextlib.suppress(OSError):
-        if link.readlink().name == folder.name:
-            return
-    draft = folder.parent / f".latest.{os.getpid()}"
-    # Some file systems have no symbolic links; the run itself does not need this one.
-    with contextlib.suppress(OSError):
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(folder.name)
-        draft.replace(link)
 
 
 @functools.cache

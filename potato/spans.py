@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from potato import redaction
+from potato import jsonlines, redaction
 
 FILE_VARIABLE = "POTATO_SPANS"
 """Names the file; without it nothing is recorded."""
@@ -26,6 +26,7 @@ FILE_VARIABLE = "POTATO_SPANS"
 MAKING = "compute "
 """How the name of a span begins in which datasets are computed."""
 
+_FIELDS = {"name", "span_id", "parent_span_id", "start", "end", "error", "attributes"}
 _open: contextvars.ContextVar[str | None] = contextvars.ContextVar("open span", default=None)
 
 
@@ -75,17 +76,11 @@ def making(*datasets: str) -> AbstractContextManager[dict[str, object]]:
 
 def taken(path: Path) -> list[dict[str, Any]]:
     """Return the spans of a kernel in the order in which they started, and remove the file; [] where there is none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        path.unlink()
-    except OSError:
-        return []
     found = []
-    for line in lines:
-        # A kernel that was killed while it wrote leaves half a line.
-        with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return sorted(found, key=lambda entry: int(entry["start"]))
+    with contextlib.suppress(OSError):
+        found = jsonlines.read(path)
+        path.unlink(missing_ok=True)
+    return sorted((entry for entry in found if entry.keys() >= _FIELDS), key=lambda entry: int(entry["start"]))
 
 
 def _plain(value: object) -> object:

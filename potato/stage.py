@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from potato import (
+    backend,
     contracts,
     ending,
     lake,
@@ -18,6 +19,7 @@ from potato import (
     lock,
     manifest,
     notebooks,
+    otlp,
     rawlink,
     readings,
     redaction,
@@ -70,7 +72,7 @@ class Stage:
                 hint="type `potato run STAGE` with one of these",
             )
         self.settings = settings.load(self.root)
-        self.run = run.current(self.root)
+        self.run = run.current(self.root, latest=False)
 
     @property
     def executed(self) -> Path:
@@ -87,17 +89,21 @@ class Stage:
         """
         with lock.held(self.root, self.name), lock.interruptible() as over:
             started = time.monotonic()
+            # Not before: a stage that is refused because another process is at it is not the latest run.
+            run.make_latest(self.run.folder)
+            if first := ending.is_new(self.run):
+                backend.allowance(self.run.folder).renew()
+                otlp.allowance(self.run.folder).renew()
             telemetry = Telemetry(self.run, self.name, self.settings.study_name, self._show)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
-            first = ending.is_new(self.run)
             state = ending.opening(self.run, self.name, self.settings.study_name, OUTPUTS)
             telemetry.below(state.root_span_id)
             with telemetry, self._staging() as staging:
                 state = ending.begun(self.run, state, telemetry.span_id)
                 telemetry.log("info", "stage started")
-                for other, left in ending.left_open(self.root, self.run) if first else ():
-                    self.ended(other, left, ending.outcome_left(self.root, other, left), telemetry)
-                lineage.start(self._inputs())
+                if first:
+                    self._close_others(telemetry)
+                lineage.start(self._inputs(), again=first)
                 document: dict[str, Any] | None = None
                 try:
                     liveroot.fill(self.root, self.settings, self.name, self.say)
@@ -119,6 +125,14 @@ class Stage:
                 self._track(document, telemetry)
                 lineage.complete(document)
                 self._finish(telemetry, state, started)
+
+    def _close_others(self, telemetry: Telemetry) -> None:
+        """Tell the end of runs that could not tell it themselves."""
+        for other, left in ending.left_open(self.root, self.run):
+            try:
+                self.ended(other, left, ending.outcome_left(self.root, other, left), telemetry)
+            except Exception as error:  # what is left of an earlier run is no reason to lose this one
+                telemetry.log("warning", "the end of an earlier run cannot be told", run=other.id, error=str(error))
 
     def ended(
         self,
@@ -214,6 +228,7 @@ class Stage:
                     spans.FILE_VARIABLE: str(kernel),
                 },
                 progress=progress,
+                abandoned=lambda node: telemetry.notebook_spans(node, kernel),
             )
         except notebooks.NotebookFailed as error:
             telemetry.notebook_spans(error.notebook, kernel)

@@ -10,17 +10,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span
 
-from potato import cells, ending, manifest, measures, otlp, redaction, spans, tracer
+from potato import cells, ending, jsonlines, manifest, measures, otlp, redaction, spans, tracer
 from potato import run as runs
 from potato.errors import PotatoError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _RESERVED = {"ts", "level", "event", "run_id", "trace_id", "span_id", "stage", "study"}
@@ -34,7 +36,7 @@ class Telemetry:
 
     Everything is appended to traces.jsonl, metrics.jsonl and logs.jsonl in the run's folder as it happens.
     Where OTEL_EXPORTER_OTLP_ENDPOINT or a variable for one signal is set, and OTEL_SDK_DISABLED is not
-    "true", it is also sent by OTLP over HTTP when the stage ends, within `otlp.STAGE_SECONDS`. Neither a
+    "true", it is also sent by OTLP over HTTP when the stage ends, within `allowance.RUN_SECONDS`. Neither a
     full disk nor a dead collector raises: each is one warning in the log. OpenTelemetry's global providers
     stay as they are. Secrets of the environment are redacted before anything is written or sent.
 
@@ -50,13 +52,14 @@ class Telemetry:
         self.run, self.stage, self.study = run, stage, study
         self._parent = run.parent_span_id
         service = {} if _service_is_named() else {"service.name": "potato"}
-        self._service = Resource.create(service)
+        self._service = tracer.resource(service)
         self._resource = self._of_run(run)
         self._sender = otlp.Sender(self._service, self._resource, run.folder)
         self._tracer = tracer.tracer(run.trace_id, self._resource, self._ended)
         self._attributes = {"potato.stage": stage, "potato.study": study}
         self._stack = contextlib.ExitStack()
         self._root: Span | None = None
+        self._started, self._clock = 0, 0
         self._bridge = _Bridge(self)
         self._unwritable = False
         self._show = show
@@ -74,7 +77,10 @@ class Telemetry:
         if self._parent:
             outer = trace.NonRecordingSpan(tracer.context(self.run.trace_id, self._parent))
             parent = trace.set_span_in_context(outer, parent)
-        self._root = self._tracer.start_span(f"stage {self.stage}", parent, attributes=self._attributes)
+        self._started, self._clock = time.time_ns(), time.monotonic_ns()
+        self._root = self._tracer.start_span(
+            f"stage {self.stage}", parent, attributes=self._attributes, start_time=self._started
+        )
         self._stack.enter_context(trace.use_span(self._root))
         return self
 
@@ -94,9 +100,15 @@ class Telemetry:
         # use_span sets the status and keeps the exception as an event of the span.
         self._stack.__exit__(kind, error, trail)
         assert self._root is not None
-        self._root.end()
-        for end in self._ends:
-            self._end_of_run(*end)
+        if error is not None:
+            tracer.interrupted(self._root, error)
+        # Not by the clock, which may have been put forward or back since.
+        self._root.end(self._started + time.monotonic_ns() - self._clock)
+        for run, state, outcome, end in self._ends:
+            try:
+                self._end_of_run(run, state, outcome, end)
+            except Exception as damaged:  # what is left of an earlier run is no reason to lose this one
+                self.log("warning", "the end of a run cannot be told", run=run.id, error=str(damaged))
         for outcome in ending.OUTCOMES:
             # A series that begins at one has not increased: each begins at zero.
             labels = {"study": self.study, "outcome": outcome}
@@ -110,7 +122,11 @@ class Telemetry:
         with self._tracer.start_as_current_span(
             name, self._context(), attributes=self._attributes | _plain(attributes)
         ) as span:
-            yield span
+            try:
+                yield span
+            except BaseException as error:
+                tracer.interrupted(span, error)
+                raise
 
     def notebook_spans(self, notebook: Mapping[str, Any], kernel: Path | None = None) -> None:
         """Add a span for each code cell of a notebook (nbformat 4) that papermill executed, and for what ran in it.
@@ -195,7 +211,7 @@ class Telemetry:
         line = {
             "ts": runs.at(when) if when else runs.now(),
             "level": level,
-            "event": redaction.redact(event),
+            "event": jsonlines.text(redaction.redact(event)),
             "run_id": self.run.id,
             "trace_id": self.run.trace_id,
             "span_id": f"{trace.get_current_span(context).get_span_context().span_id:016x}",
@@ -231,15 +247,17 @@ class Telemetry:
         return trace.set_span_in_context(here if ours or self._root is None else self._root)
 
     def _of_run(self, run: runs.Run) -> Resource:
-        return self._service.merge(Resource({"potato.run_id": run.id}))
+        return tracer.of_run(self._service, run.id)
 
     def _end_of_run(self, run: runs.Run, state: ending.Open, outcome: ending.Outcome, end: int | None) -> None:
         over = time.time_ns() if end is None else end
         if run.id != self.run.id and outcome == "aborted":
-            self._killed_stage(run, state, over)
+            told = jsonlines.read(run.folder / "traces.jsonl")
+            if all(span.get("span_id") != state.stage_span_id for span in told):
+                self._killed_stage(run, state, over)
         attributes = {"potato.study": state.study, "potato.outcome": outcome}
         error = None if outcome == "succeeded" else f"the run {outcome}"
-        started = min(tracer.nanoseconds(run.started), over)
+        started = min(state.began or tracer.nanoseconds(run.started), over)
         past = tracer.Past(state.name, state.root_span_id, state.parent_span_id, started, over, attributes, error)
         self._add(past, run)
         self.record("potato.run.outcomes", 1, study=state.study, outcome=outcome)
@@ -318,7 +336,7 @@ def _service_is_named() -> bool:
 
 def _plain(attributes: Mapping[str, object]) -> dict[str, Any]:
     return {
-        name: value if isinstance(value, str | bool | int | float) else str(value)
+        jsonlines.text(name): value if isinstance(value, bool | int | float) else jsonlines.text(str(value))
         for name, value in attributes.items()
         if value is not None
     }

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from potato import screen, spans, trails
+from potato import jsonlines, screen, spans, trails
 
 QUERY = "db.query.text"
 """The attribute of a span that holds the text of a query."""
@@ -178,10 +178,6 @@ def _logs(root: Part, lines: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    found = []
     with contextlib.suppress(OSError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            # A process that was killed while it wrote leaves half a line.
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-    return found
+        return jsonlines.read(path)
+    return []

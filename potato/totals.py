@@ -139,7 +139,7 @@ def _added(metric: Metric, state: State) -> Metric:
         key = json.dumps([metric.name, sorted((point.attributes or {}).items())])
         before = state.get(key)
         # What somebody else wrote into the file is no reason to count nothing.
-        with suppress(KeyError, TypeError):
+        with suppress(KeyError, TypeError, ValueError):
             point = _histogram(point, before) if isinstance(point, HistogramDataPoint) else _number(point, before)
         points.append(point)
         state[key] = _kept(point)
@@ -150,7 +150,7 @@ def _added(metric: Metric, state: State) -> Metric:
 def _number(point: NumberDataPoint, before: dict[str, Any] | None) -> NumberDataPoint:
     if before is None:
         return point
-    return dataclasses.replace(point, value=point.value + before["value"], start_time_unix_nano=before["start"])
+    return dataclasses.replace(point, value=point.value + before["value"], start_time_unix_nano=_start(before))
 
 
 def _histogram(point: HistogramDataPoint, before: dict[str, Any] | None) -> HistogramDataPoint:
@@ -164,8 +164,14 @@ def _histogram(point: HistogramDataPoint, before: dict[str, Any] | None) -> Hist
         min=min(point.min, before["min"]),
         max=max(point.max, before["max"]),
         bucket_counts=[now + then for now, then in zip(point.bucket_counts, before["buckets"], strict=True)],
-        start_time_unix_nano=before["start"],
+        start_time_unix_nano=_start(before),
     )
+
+
+def _start(before: dict[str, Any]) -> int:
+    if not isinstance(before["start"], int):
+        raise TypeError(before["start"])
+    return before["start"]
 
 
 def _kept(point: NumberDataPoint | HistogramDataPoint) -> dict[str, Any]:

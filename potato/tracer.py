@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,16 +11,40 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, Tracer
+from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlags, Tracer
 
-from potato import redaction
+from potato import jsonlines, redaction
+
+_MEANT = ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_")
+"""The SDK's variables that are for us, by their beginnings."""
+
+
+@contextlib.contextmanager
+def _enabled() -> Iterator[None]:
+    """Load and make what works whatever the SDK's other variables say: here it only writes the run's own files.
+
+    A limit that is not a number, or a provider that nobody knows, would raise, as early as in an import; and a limit
+    that is one would cut off what a person looks for.
+    """
+    saved = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    for name in saved:
+        if not name.startswith(_MEANT):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(saved)
+
+
+with _enabled():
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 SCOPE = "potato"
+_logger = logging.getLogger("potato.telemetry")
 MOST = 4000
 """Letters of an attribute that go to a collector; traces.jsonl holds all of them."""
 
@@ -54,6 +79,28 @@ def tracer(trace_id: str, resource: Resource, ended: Callable[[ReadableSpan], No
     return provider.get_tracer(SCOPE)
 
 
+def resource(attributes: Mapping[str, str]) -> Resource:
+    """Return the attributes with those of the environment and of the process."""
+    try:
+        with _enabled():
+            return Resource.create(dict(attributes))
+    except Exception as error:  # whatever a detector that is plugged in does
+        _logger.warning("OpenTelemetry cannot describe this process: %s", error)
+        return Resource(dict(attributes))
+
+
+def of_run(service: Resource, run_id: str) -> Resource:
+    """Return the attributes of a process with those of its run."""
+    return service.merge(Resource({"potato.run_id": run_id}))
+
+
+def interrupted(span: Span, error: BaseException) -> None:
+    """Tell in a span that a signal ended it: OpenTelemetry itself tells exceptions and no interruption."""
+    if not isinstance(error, Exception):
+        span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}".rstrip(": ")))
+
+
 def new_span_id() -> str:
     """Return 16 hexadecimal digits, not by `random`: its seed is an analysis's to set, and would repeat them."""
     return f"{secrets.randbits(64) or 1:016x}"
@@ -80,19 +127,23 @@ def finished(past: Past, trace_id: str, resource: Resource) -> ReadableSpan:
 
 
 def redacted(span: ReadableSpan) -> ReadableSpan:
-    """Return the span without the secrets of the environment."""
-    events = [
-        Event(redaction.redact(event.name), redaction.clean(dict(event.attributes or {})), event.timestamp)
-        for event in span.events
-    ]
+    """Return the span without the secrets of the environment, in texts that UTF-8 can hold."""
+    events = [Event(_told(event.name), _all_told(event.attributes), event.timestamp) for event in span.events]
     told = span.status.description
-    return _with(
-        span,
-        redaction.redact(span.name),
-        redaction.clean(dict(span.attributes or {})),
-        events,
-        Status(span.status.status_code, redaction.redact(told) if told else told),
-    )
+    status = Status(span.status.status_code, _told(told) if told else told)
+    return _with(span, _told(span.name), _all_told(span.attributes), events, status)
+
+
+def _told(text: str) -> str:
+    return jsonlines.text(redaction.redact(text))
+
+
+def _all_told(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    cleaned = redaction.clean(dict(attributes or {}))
+    return {
+        jsonlines.text(name): jsonlines.text(value) if isinstance(value, str) else value
+        for name, value in cleaned.items()
+    }
 
 
 def cut(span: ReadableSpan, file: str) -> ReadableSpan:
@@ -122,7 +173,8 @@ def _with(
         events,
         status=status,
         start_time=span.start_time,
-        end_time=span.end_time,
+        # A clock that was put back in between.
+        end_time=max(span.start_time or 0, span.end_time or 0),
         instrumentation_scope=span.instrumentation_scope,
     )
 
@@ -179,17 +231,3 @@ class _Ids(IdGenerator):
 
     def generate_span_id(self) -> int:
         return int(new_span_id(), 16)
-
-
-@contextlib.contextmanager
-def _enabled() -> Iterator[None]:
-    """Make a provider that works whatever the SDK's variables say: it only writes the run's own files."""
-    saved = dict(os.environ)
-    for name in saved:
-        # A limit that is not a number would raise, and one that is would cut off what a person looks for.
-        if name == "OTEL_SDK_DISABLED" or (name.startswith("OTEL_") and name.endswith("_LIMIT")):
-            del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.update(saved)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,20 +16,37 @@ import pytest
 
 @dataclass
 class Receiver:
-    """A running server: its address and the requests (path, headers, body) that it got."""
+    """A running server: its address, the requests (path, headers, body) that it got, and bytes that it answered."""
 
     url: str
     requests: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
+    written: int = 0
 
     def bodies(self, path: str) -> list[bytes]:
         return [body for requested, _, body in self.requests if requested == path]
 
 
 @contextmanager
-def receiver(*, status: int = 200, hang: bool = False, delay: float = 0.0) -> Iterator[Receiver]:
-    """Serve until the block ends; with `hang`, requests are taken and never answered while it lasts.
+def receiver(
+    *,
+    status: int = 200,
+    hang: bool = False,
+    delay: float = 0.0,
+    headers: Mapping[str, str] | None = None,
+    answer: Callable[[bytes], int] | None = None,
+    endless: bool = False,
+    drip: float = 0.0,
+) -> Iterator[Receiver]:
+    """Serve until the block ends.
 
-    `delay` is how many seconds an answer takes.
+    Parameters
+    ----------
+    hang : requests are taken and never answered while it lasts.
+    delay : seconds that an answer takes.
+    headers : of each answer.
+    answer : returns the status of the answer to a body.
+    endless : the answer's body has no end.
+    drip : seconds between two letters of the answer.
     """
     over = threading.Event()
 
@@ -40,9 +58,20 @@ def receiver(*, status: int = 200, hang: bool = False, delay: float = 0.0) -> It
                 over.wait()
                 return
             over.wait(delay)
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
+            if drip:
+                for letter in b"HTTP/1.1 200 OK\r\n" * 100:
+                    if over.wait(drip):
+                        return
+                    self.wfile.write(bytes([letter]))
+            self.send_response(answer(body) if answer else status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            if not endless:
+                self.send_header("Content-Length", "0")
             self.end_headers()
+            with contextlib.suppress(OSError):
+                while endless and not over.is_set():
+                    found.written += self.wfile.write(b"x" * 100_000)
 
         do_GET = do_POST  # noqa: N815
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from potato.allowance import Allowance
+from potato.allowance import RUN_SECONDS, Allowance
 
 
 def test_the_waits_of_all_processes_add_up(tmp_path: Path) -> None:
@@ -23,3 +23,12 @@ def test_a_wait_that_an_error_ends_counts(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Allowance(tmp_path / "waited", 2.0).spent():
         raise KeyboardInterrupt
     assert len((tmp_path / "waited").read_text().split()) == 1
+
+
+def test_a_loss_is_said_once_a_run_and_again_by_the_next_repro(tmp_path: Path) -> None:
+    path = tmp_path / "waited"
+    assert [Allowance(path).is_first_loss() for _ in range(3)] == [True, False, False]
+    path.write_text("0.9\n")
+    Allowance(path).renew()
+    assert Allowance(path).left() == RUN_SECONDS
+    assert Allowance(path).is_first_loss()

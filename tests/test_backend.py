@@ -12,6 +12,7 @@ import pytest
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
 from potato import backend, run, spool
+from potato.allowance import RUN_SECONDS
 from potato.backend import Backend
 from potato.errors import PotatoError
 
@@ -221,12 +222,13 @@ def test_a_stage_in_the_middle_of_a_run_leaves_its_end_to_the_next(
     assert _sent(server) == ["a", "b"]
 
 
-def test_all_that_a_run_may_wait_is_less_than_two_seconds() -> None:
-    assert backend.REQUEST_SECONDS < backend.RUN_SECONDS < 2
+def test_a_run_whose_two_backends_both_hang_waits_less_than_two_seconds() -> None:
+    assert backend.REQUEST_SECONDS < RUN_SECONDS
+    assert 2 * RUN_SECONDS < 2
 
 
 def test_no_request_starts_that_the_run_could_not_wait_for(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    spent = backend.RUN_SECONDS - backend.REQUEST_SECONDS + 0.01
+    spent = RUN_SECONDS - backend.REQUEST_SECONDS + 0.01
     (this_run.folder / ".waited-lineage").write_text(f"{spent}\n")
     assert 0 < backend.allowance(this_run.folder).left() < backend.REQUEST_SECONDS
     with receiver() as server:
@@ -265,16 +267,159 @@ def test_a_slow_backend_gets_everything_in_order_in_the_end(
     assert _sent(server) == told
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_an_event_that_the_backend_calls_invalid_does_not_hold_up_the_others(
-    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    with receiver(status=422) as server:
+    with receiver(answer=lambda body: status if b'"name": "b"' in body else 201) as server:
         monkeypatch.setenv("OPENLINEAGE_URL", server.url)
-        _tell(this_run, "a", "b")
-    assert _sent(server) == ["a", "b"]
+        _tell(this_run, "a", "b", "c", "d")
+    assert _sent(server) == ["a", "b", "c", "d"]
+    assert spool.waiting(this_run.folder) == []
+    aside = (this_run.folder / "spool/lineage.refused.jsonl").read_text().splitlines()
+    assert _names([json.loads(line) for line in aside]) == ["b"]
+    assert "refused 1 events for good" in caplog.text
+
+
+def test_invalid_events_before_the_first_valid_one_are_put_aside_after_it(
+    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        spool.add(this_run.folder, {"job": {"name": name}})
+    with receiver(answer=lambda body: 422 if b'"name": "c"' not in body else 201) as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, "c")
+    assert _sent(server) == ["a", "b", "c"]
     assert spool.waiting(this_run.folder) == []
     assert len((this_run.folder / "spool/lineage.refused.jsonl").read_text().splitlines()) == 2
-    assert "refused an event" in caplog.text
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        assert backend.replay(tmp_path) == spool.Delivery()
+        assert backend.replay(tmp_path, refused=True) == spool.Delivery(delivered=2)
+    assert _sent(server) == ["a", "b"], "a backend that was taught better gets them"
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_service_that_takes_no_event_loses_none(
+    this_run: run.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    told = [f"event {n}" for n in range(12)]
+    with receiver(status=status) as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, *told)
+        with pytest.raises(PotatoError) as caught:
+            backend.replay(tmp_path)
+    assert _names(spool.waiting(this_run.folder)) == told
+    assert len(_warnings(caplog)) == 1
+    assert str(status) in str(caught.value.found)
+    assert not (this_run.folder / "spool/lineage.refused.jsonl").exists()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_an_event_that_is_sent_elsewhere_did_not_arrive(
+    this_run: run.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    with receiver(status=status, headers={"Location": "/welcome"}) as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, "a", "b")
+        with pytest.raises(PotatoError):
+            backend.replay(tmp_path)
+    assert {path for path, _, _ in server.requests} == {_ENDPOINT}, "no redirect is followed"
+    assert _names(spool.waiting(this_run.folder)) == ["a", "b"]
+    (warning,) = _warnings(caplog)
+    assert f"{status} and points to /welcome" in warning
+
+
+def test_of_an_answer_without_an_end_nothing_is_read(this_run: run.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver(endless=True) as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, "a", "b", "c")
+    assert _sent(server) == ["a", "b", "c"]
+    assert spool.waiting(this_run.folder) == []
+    assert server.written < 50_000_000
+
+
+def test_an_answer_that_comes_letter_by_letter_is_given_up(
+    this_run: run.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "REPLAY_SECONDS", 0.5)
+    with receiver(drip=0.2) as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        spool.add(this_run.folder, {"job": {"name": "a"}})
+        with pytest.raises(PotatoError, match="did not take everything") as caught:
+            backend.replay(tmp_path)
+    assert "no answer within 0.5 seconds" in str(caught.value.found)
+
+
+@pytest.mark.parametrize("kind", DEAD)
+def test_a_transport_that_would_tell_nobody_of_a_failure_is_not_used(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    with dead_backend(kind) as url:
+        monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "async_http")
+        monkeypatch.setenv("OPENLINEAGE__TRANSPORT__URL", url)
+        _tell(this_run, "a", "b")
+    assert _names(spool.waiting(this_run.folder)) == ["a", "b"]
+    assert len(_warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize("content", [None, "- a list", "{", b"\xff"])
+def test_a_configuration_file_that_says_nothing_is_named_and_the_events_wait(
+    this_run: run.Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: str | bytes | None,
+) -> None:
+    path = tmp_path / "settings.yml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.setenv("OPENLINEAGE_CONFIG", str(path))
+    _tell(this_run, "a")
+    (warning,) = _warnings(caplog)
+    assert "OPENLINEAGE_CONFIG names a file that" in warning
+    assert _names(spool.waiting(this_run.folder)) == ["a"]
+
+
+def test_all_stages_of_a_run_say_once_that_the_backend_is_dead(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with dead_backend("refused") as url:
+        monkeypatch.setenv("OPENLINEAGE_URL", url)
+        for stage in "abcde":
+            _tell(this_run, f"{stage}1", f"{stage}2", last=stage == "e")
+    assert len(_warnings(caplog)) == 1
+
+
+def test_a_stage_leaves_the_most_of_a_long_backlog_to_others(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "STAGE_EVENTS", 5)
+    for n in range(8):
+        spool.add(this_run.folder, {"job": {"name": str(n)}})
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, "a")
+    assert _sent(server) == list("01234")
+    assert _names(spool.waiting(this_run.folder)) == [*"567", "a"]
+
+
+def test_the_name_of_a_file_that_is_no_text_loses_no_event(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiver() as server:
+        monkeypatch.setenv("OPENLINEAGE_URL", server.url)
+        _tell(this_run, "raw/caf\udce9.csv", "b")
+    assert _sent(server) == _written(this_run) == ["raw/caf\\udce9.csv", "b"]
+    assert _warnings(caplog) == []
 
 
 @pytest.mark.parametrize("status", [401, 404, 429])

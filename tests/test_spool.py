@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import resource
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,3 +161,90 @@ def test_who_must_not_wait_leaves_the_delivery_to_the_other(busy: Path) -> None:
 def test_events_can_be_told_while_another_delivers(busy: Path) -> None:
     spool.add(busy, {"eventTime": "02"})
     assert _times(spool.waiting(busy)) == ["01", "02"]
+
+
+@pytest.mark.parametrize("text", ["cell found: \x85 stop", "a\u2028b"])
+def test_an_event_with_a_line_separator_in_a_text_is_delivered(tmp_path: Path, text: str) -> None:
+    folder = _run(tmp_path, "a", "01", text, "03")
+    sent: list[dict[str, Any]] = []
+    spool.deliver(tmp_path / "runs", sent.append)
+    assert _times(sent) == ["01", text, "03"]
+    assert not (folder / "spool").exists()
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b'{"eventTime": "\xe2\x80\n', b"[]\n", b"null\n", b"5\n", b'{"half": '])
+def test_a_damaged_line_is_put_aside_and_holds_up_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, line: bytes
+) -> None:
+    folder = _run(tmp_path, "a", "01")
+    with (folder / "spool/lineage.jsonl").open("ab") as stream:
+        stream.write(line)
+    spool.add(folder, {"eventTime": "03"})
+    other = _run(tmp_path, "b", "04")
+    sent: list[dict[str, Any]] = []
+    assert spool.deliver(tmp_path / "runs", sent.append) == spool.Delivery(delivered=3)
+    assert _times(sent) == ["01", "03", "04"]
+    assert (folder / "spool/lineage.unreadable").read_bytes() == line.rstrip(b"\n") + b"\n"
+    assert not (other / "spool").exists()
+    assert spool.folders(tmp_path / "runs") == []
+    assert len(caplog.records) == 1
+
+
+def test_what_was_delivered_is_not_written_again(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "a", *[f"{n:04}" for n in range(300)])
+    path = folder / "spool/lineage.jsonl"
+    size, file = path.stat().st_size, path.stat().st_ino
+    sent: list[dict[str, Any]] = []
+    spool.deliver(tmp_path / "runs", sent.append, go_on=lambda: len(sent) < 200)
+    assert (path.stat().st_size, path.stat().st_ino) == (size, file), "only the mark of each line changes"
+    assert spool.count(folder) == 100
+    spool.deliver(tmp_path / "runs", sent.append)
+    assert _times(sent) == [f"{n:04}" for n in range(300)]
+
+
+def _deliver_without_writing(runs: Path, path: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    try:
+        spool.deliver(runs, lambda _: path.touch())
+    except OSError:
+        os._exit(7)
+
+
+def test_an_event_that_could_not_be_taken_out_of_the_spool_is_not_sent(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "a", "01")
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_deliver_without_writing, args=(tmp_path / "runs", tmp_path / "sent"))
+    other.start()
+    other.join()
+    assert other.exitcode == 7
+    assert not (tmp_path / "sent").exists()
+    assert _times(spool.waiting(folder)) == ["01"]
+
+
+def test_a_backend_that_refuses_everything_is_asked_a_few_times_only(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "a", *[f"{n:02}" for n in range(30)])
+    asked: list[dict[str, Any]] = []
+
+    def refuses(event: dict[str, Any]) -> None:
+        asked.append(event)
+        raise spool.Refused("422")
+
+    with pytest.raises(spool.Refused, match="422"):
+        spool.deliver(tmp_path / "runs", refuses)
+    assert len(asked) == 10
+    assert spool.count(folder) == 30
+
+
+def test_refused_events_can_wait_again_before_the_others(tmp_path: Path) -> None:
+    folder = _run(tmp_path, "a", "01", "02", "03")
+
+    def picky(event: dict[str, Any]) -> None:
+        if event["eventTime"] == "02":
+            raise spool.Refused
+
+    spool.deliver(tmp_path / "runs", picky)
+    spool.add(folder, {"eventTime": "04"})
+    assert spool.restore(tmp_path / "runs") == 1
+    assert _times(spool.waiting(folder)) == ["02", "04"]
+    assert spool.restore(tmp_path / "runs") == 0

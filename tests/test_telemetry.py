@@ -332,8 +332,8 @@ def test_all_stages_of_a_run_together_wait_for_a_dead_collector_once(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         for _ in range(5):
             _use(this_run)
-    assert sum("did not reach" in text for text in caplog.messages) == 5
-    assert 0 < len(collector.requests) <= 3 * 3, "after three stages of 0.8 seconds nothing is left of 1.8"
+    assert sum("did not reach" in text for text in caplog.messages) == 1, "it is said once a run"
+    assert 0 < len(collector.requests) <= 2 * 3, "after a stage of 0.8 seconds hardly anything is left of 0.9"
     waits = [float(line) for line in (this_run.folder / ".waited-otlp").read_text().split()]
     assert len(waits) < 5
     assert Sender(Resource({}), Resource({}), this_run.folder)._allowance.left() < 0.1
@@ -474,7 +474,17 @@ def test_with_delta_a_push_holds_only_what_is_new(this_run: run.Run, monkeypatch
 _KEY = json.dumps(["potato.run.outcomes", [["outcome", "succeeded"], ["study", "demo"]]])
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({_KEY: 1}), json.dumps({_KEY: {"value": "x"}})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        json.dumps({_KEY: 1}),
+        json.dumps({_KEY: {"value": "x"}}),
+        json.dumps({_KEY: {"value": 7, "start": "x"}}),
+    ],
+)
 def test_a_broken_file_of_totals_costs_the_totals_only(
     this_run: run.Run, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
