@@ -178,9 +178,12 @@ def seconds(moment: str) -> float:
 def append(path: Path, entry: Mapping[str, Any], *, lock: bool = False) -> None:
     """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix.
 
-    Secrets of the environment are redacted.
+    Secrets of the environment are redacted in its text, and not in what gives the line its form (`redaction.FORM`).
     """
-    line = json.dumps(redaction.clean(_jsonable(entry)), ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    line = (
+        json.dumps(redaction.clean(_jsonable(entry), redaction.FORM), ensure_ascii=False, separators=(", ", ": "))
+        + "\n"
+    )
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         with _locked(descriptor) if lock else contextlib.nullcontext():
