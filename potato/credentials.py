@@ -22,7 +22,7 @@ SHORTEST = 6
 """Characters of the shortest value that is taken for a secret; a value of letters alone needs two more."""
 
 _ALWAYS = re.compile(
-    r"secret|token(?!iz)|passw(or)?d|passphrase|credential|private|authorization|apikey|accesskey|accountkey"
+    r"secret|token(?!ize)|passw(or)?d|passphrase|credential|private|authorization|apikey|accesskey|accountkey"
 )
 _AT_THE_END = {"key", "keys", "pwd", "pass", "auth", "pat", "jwt", "cookie", "cookies", "bearer", "sig", "signature"}
 _NO_SECRET_KEY = {"public", "primary", "foreign", "sort", "partition", "cache", "index", "group", "join"}
@@ -43,7 +43,7 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://(\S+)", re.IGNORECASE)
 _QUOTED_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://([^\s\"'<>]+)", re.IGNORECASE)
 _USERINFO = re.compile(r"([^/?#@]+)@")
 # A password may hold what an address should have escaped; a port is no password.
-_LOOSE_USERINFO = re.compile(r"([^/?#@:]*:(?!\d{1,5}(?:[/?#]|$)).*)@")
+_LOOSE_USERINFO = re.compile(r"([^/?#@:]*:(?!\d{1,5}(?:[/?#]|$))(?:(?!://).)*)@")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?")
 _NUMBER = re.compile(r"[+-]?[\d.,_]+(?:[eE][+-]?\d+)?%?")
 
@@ -134,10 +134,9 @@ def _found(name: str, text: str) -> Iterator[str]:
 
 def _in_address(scheme: str, rest: str, *, hook: bool) -> Iterator[str]:
     for userinfo in {found[1] for pattern in (_USERINFO, _LOOSE_USERINFO) if (found := pattern.match(rest))}:
-        yield userinfo
         user, colon, password = userinfo.partition(":")
         if colon:
-            yield from (password, unquote(password))
+            yield from (userinfo, password, unquote(password))
             # What reads the address wrongly shows the parts.
             yield from re.split(r"[/?#]", password)
         elif scheme in ("http", "https"):  # a user name alone stands in for the password, as a token does

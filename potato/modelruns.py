@@ -197,7 +197,8 @@ def _tags(run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[s
     if environment["git_commit"]:
         tags["mlflow.source.git.commit"] = environment["git_commit"]
         tags["potato.git_dirty"] = str(environment["git_dirty"]).lower()
-    return redaction.clean(tags) | {allowed(name): fingerprint for name, fingerprint in fingerprints.items()}
+    told = redaction.clean(tags | {allowed(name): str(fingerprint) for name, fingerprint in fingerprints.items()})
+    return {name: text[:8000] for name, text in told.items()}
 
 
 def _note(run: runs.Run, params: Mapping[str, str]) -> str:
