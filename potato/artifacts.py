@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from potato import lake, origins, schema
+from potato import lake, origins, redaction, schema
 from potato.design import Sample
 from potato.fits import Fit
 from potato.manifest import Manifest, Verdict
@@ -65,7 +65,7 @@ def save(study: str, results: Results, sample: Sample, contracts: Sequence[Verdi
     _write_figures(results.figures, fingerprints)
     _write_tables(results.tables, fingerprints)
     for name, content in (("numbers", results.numbers), ("pages", results.pages), ("metrics", results.metrics)):
-        lake.write_json(lake.output(f"data/gold/reports/{name}.json"), content)
+        lake.write_json(lake.output(f"data/gold/reports/{name}.json"), redaction.clean(content, redaction.FORM))
     _write_plots(results)
     manifest.write()
     return manifest
@@ -95,14 +95,14 @@ def _write_figures(figures: Mapping[str, Figure], fingerprints: Mapping[str, str
         for kind, content in figure.files.items():
             lake.output(f"data/gold/figures/{figure.id}.{kind}").write_bytes(content)
     entries = [figure.entry(fingerprints[figure.dataset]) for figure in figures.values()]
-    lake.write_json(lake.output("data/gold/figures/figures.json"), entries)
+    lake.write_json(lake.output("data/gold/figures/figures.json"), redaction.clean(entries, redaction.FORM))
 
 
 def _write_tables(tables: Mapping[str, Table], fingerprints: Mapping[str, str]) -> None:
     for table in tables.values():
         lake.write_file(table.arrow(), lake.output(f"data/gold/reports/tables/{table.id}.parquet"))
     entries = [table.entry(fingerprints[table.dataset]) for table in tables.values()]
-    lake.write_json(lake.output("data/gold/reports/tables.json"), entries)
+    lake.write_json(lake.output("data/gold/reports/tables.json"), redaction.clean(entries, redaction.FORM))
 
 
 def _write_plots(results: Results) -> None:

@@ -17,7 +17,7 @@ from openlineage.client.event_v2 import RunEvent
 from openlineage.client.serde import Serde
 from openlineage.client.transport.transport import Transport
 
-from potato import answers, spool
+from potato import answers, redaction, spool
 from potato import run as runs
 from potato.allowance import Allowance
 from potato.errors import PotatoError
@@ -290,5 +290,6 @@ def _events(number: int) -> str:
 
 
 def _shortened(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    # Redacted before it is cut: of what is left of a secret nobody could tell that it was one.
+    text = " ".join(redaction.redact(str(error)).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -217,7 +217,9 @@ def doctor(
     checks = doctor.examine(lake.root())
     for check in checks:
         if not quiet:
-            console.print(f"  {'ok ' if check.good else 'no '} {check.name}: {check.found}", markup=False)
+            console.print(
+                f"  {'ok ' if check.good else 'no '} {check.name}: {redaction.redact(check.found)}", markup=False
+            )
     for check in checks:
         if check.error:
             raise check.error
@@ -268,7 +270,7 @@ def main() -> None:
 
 def _unexpected(error: Exception) -> PotatoError:
     """Return what to show of an exception that nobody foresaw; its traceback goes into a file."""
-    text = " ".join(str(error).split())
+    text = " ".join(redaction.redact(str(error)).split())
     told = PotatoError(f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__)
     with contextlib.suppress(OSError, PotatoError):
         path = lake.root() / "runs" / "traceback.txt"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from potato import cluster, settings
+from potato import cluster, credentials, settings
 from potato.errors import PotatoError
 
 # The modules that a run can't do without, by the package that brings them.
@@ -106,6 +107,12 @@ def _renderer(root: Path) -> str:
     return "quarto" if shutil.which("quarto") else "pandoc (no quarto on PATH; the pages are the same)"
 
 
+def _secrets(root: Path) -> str:
+    known = credentials.known(os.environ)
+    spared = "".join(f"; {name} is not, because {why}" for name, why in sorted(known.spared.items()))
+    return f"{len(known.values)} values of the environment are redacted{spared}"
+
+
 _CHECKS: dict[str, Callable[[Path], str]] = {
     "Python": _python,
     "packages": _packages,
@@ -114,4 +121,5 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "raw files": _raw_files,
     "disk": _disk,
     "site renderer": _renderer,
+    "secrets": _secrets,
 }

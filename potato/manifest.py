@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from potato import lake, schema, spans
+from potato import lake, redaction, schema, spans
 
 PATHS = {
     "bronze": "data/bronze/manifest.json",
@@ -109,7 +109,7 @@ class Manifest:
         The ledger is what proves that no row was lost: its fingerprint is kept as those of the datasets are.
         """
         path = lake.output(PATHS[self.stage])
-        content = asdict(self) | {"code": code_fingerprint(lake.root(), self.stage)}
+        content = redaction.clean(asdict(self), redaction.FORM) | {"code": code_fingerprint(lake.root(), self.stage)}
         if self.stage in LEDGERS:
             content["ledger"] = lake.fingerprint(lake.output(LEDGERS[self.stage]))
         lake.write_json(path, content)

@@ -171,7 +171,10 @@ def _params(settings: Settings, gold: Path, described: Mapping[str, Any]) -> dic
     for section in ("gold", "silver"):
         told = getattr(settings, section).model_dump(exclude={"covariates"})
         values |= {f"{section}.{name}": value for name, value in _flat(told)}
-    return {allowed(name): redaction.redact(_text(value))[:6000] for name, value in values.items()}
+    told = redaction.clean(
+        {allowed(name): _text(value) for name, value in values.items()}, frozenset({"study", "engine"})
+    )
+    return {name: text[:6000] for name, text in told.items()}
 
 
 def _text(value: Any) -> str:
@@ -194,8 +197,8 @@ def _tags(run: runs.Run, settings: Settings, gold: Path, fingerprints: Mapping[s
     if environment["git_commit"]:
         tags["mlflow.source.git.commit"] = environment["git_commit"]
         tags["potato.git_dirty"] = str(environment["git_dirty"]).lower()
-    told: dict[str, str] = redaction.clean(tags | {allowed(name): str(v)[:8000] for name, v in fingerprints.items()})
-    return told
+    told = redaction.clean(tags | {allowed(name): str(fingerprint) for name, fingerprint in fingerprints.items()})
+    return {name: text[:8000] for name, text in told.items()}
 
 
 def _note(run: runs.Run, params: Mapping[str, str]) -> str:

@@ -136,9 +136,7 @@ def execute(
         os.environ.clear()
         os.environ.update(saved)
         if draft.exists():
-            lake.write_text(
-                output, redaction.redact(nbformat.writes(canonical(nbformat.read(draft, as_version=4)))) + "\n"
-            )
+            lake.write_text(output, nbformat.writes(redacted(canonical(nbformat.read(draft, as_version=4)))) + "\n")
             draft.unlink()
     return executed
 
@@ -154,6 +152,21 @@ def canonical(notebook: NotebookNode) -> NotebookNode:
             cell["id"] = f"papermill-{number}"  # papermill draws a new id for each cell that it puts in
         for out in cell.get("outputs", []):
             out.get("metadata", {}).clear()
+    return notebook
+
+
+def redacted(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook without the secrets of the environment in its sources and outputs; its format stays."""
+    for cell in notebook.cells:
+        cell.source = redaction.redact(cell.source)
+        for out in cell.get("outputs", []):
+            if out.output_type == "stream":
+                out.text = redaction.redact(out.text)
+            elif out.output_type == "error":
+                out.evalue, out.traceback = redaction.redact(out.evalue), redaction.clean(out.traceback)
+            for kind in out.get("data", {}):
+                if not kind.startswith("image/") or kind == "image/svg+xml":  # other images are in base64
+                    out.data[kind] = redaction.clean(out.data[kind])
     return notebook
 
 
@@ -186,12 +199,13 @@ def _check_parameters(node: NotebookNode, parameters: Mapping[str, Any], noteboo
 
 
 def _failed(error: Any, node: NotebookNode, notebook: Path, executed: NotebookNode) -> NotebookFailed:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    plain = redaction.redact(re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)))
+    told = redaction.redact(error.evalue)  # before it is taken apart: a secret may have several lines
     # papermill counts the error cells and the parameters that it put in; the source finds the cell safely.
     places = [i for i, cell in enumerate(node.cells) if cell.source == error.source]
     cell = titles(node)[places[0]] if places else "parameters"
     if error.ename == "PotatoError":
-        what, *rest = error.evalue.splitlines()
+        what, *rest = told.splitlines()
         details = dict(line.strip().split(": ", 1) for line in rest if ": " in line)
         return NotebookFailed(
             what,
@@ -205,7 +219,7 @@ def _failed(error: Any, node: NotebookNode, notebook: Path, executed: NotebookNo
             hint=details.get("next"),
         )
     return NotebookFailed(
-        f"A cell of {notebook.name} stopped: {error.ename}: {error.evalue}",
+        f"A cell of {notebook.name} stopped: {error.ename}: {told}",
         cell=cell,
         traceback=plain,
         notebook=executed,

@@ -202,9 +202,10 @@ def is_moment(found: object) -> bool:
 def append(path: Path, entry: Mapping[str, Any]) -> None:
     """Append `entry` to `path` as one line of JSON, in one write so that lines of two processes never mix.
 
-    Secrets of the environment are redacted. OSError when the file cannot be written.
+    Secrets of the environment are redacted in its text, and not in what gives the line its form (`redaction.FORM`).
+    OSError when the file cannot be written.
     """
-    line = json.dumps(redaction.clean(_jsonable(entry)), ensure_ascii=False, separators=(", ", ": "))
+    line = json.dumps(redaction.clean(_jsonable(entry), redaction.FORM), ensure_ascii=False, separators=(", ", ": "))
     jsonlines.append(path, line)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from potato import lake, links, pages, quality, records, renderers, snippets, trails
+from potato import lake, links, pages, quality, records, redaction, renderers, snippets, trails
 from potato.errors import PotatoError
 from potato.markdown import plain
 from potato.sources import PARTS, Sources
@@ -159,7 +159,10 @@ def _context(
     left_out = [page["reason"] for name, page in evidence.pages.items() if not page["shown"] and page.get("reason")]
     variables = evidence.numbers | records.variables(run, manifests) | quality.variables(findings)
     variables["report.left_out"] = " ".join(plain(reason) for reason in dict.fromkeys(left_out))
-    return pages.Context(variables=variables, parts=parts, shown=frozenset(shown), sources=origin)
+    # What gold was told before a variable was set may hold a secret: a site is shown to others.
+    return pages.Context(
+        variables=redaction.clean(variables), parts=redaction.clean(parts), shown=frozenset(shown), sources=origin
+    )
 
 
 def _contents(reports: Path, menu: list[dict[str, str]]) -> str:

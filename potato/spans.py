@@ -58,13 +58,15 @@ def span(name: str, **attributes: object) -> Iterator[dict[str, object]]:
         _write(
             path,
             {
-                "name": str(attributes.pop("name", name)),
+                "name": redaction.redact(str(attributes.pop("name", name))),
                 "span_id": own,
                 "parent_span_id": parent,
                 "start": started,
                 "end": time.time_ns(),
-                "error": error,
-                "attributes": {key: _plain(value) for key, value in attributes.items() if value is not None},
+                "error": error and redaction.redact(error),
+                "attributes": redaction.clean(
+                    {k: _plain(value) for k, value in attributes.items() if value is not None}
+                ),
             },
         )
 
@@ -94,6 +96,6 @@ def _write(path: str, entry: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, (json.dumps(redaction.clean(entry)) + "\n").encode())
+            os.write(descriptor, (json.dumps(entry) + "\n").encode())
         finally:
             os.close(descriptor)

@@ -288,7 +288,7 @@ class Stage:
                     verdict["observed"],
                     expectation=verdict["expectation"],
                 )
-        found = redaction.clean(document["contracts"])
+        found = redaction.clean(document["contracts"], redaction.FORM)
         lake.write_json(self.run.folder / "contracts" / f"{self.name}.json", found)
 
     def _enforce(self, document: dict[str, Any]) -> None:
@@ -302,7 +302,7 @@ class Stage:
         from potato import drift
 
         found = drift.against_published(self.root / "data/silver", staging / "data/silver", self.settings.study_name)
-        lake.write_json(self.run.folder / "contracts" / "drift.json", found)
+        lake.write_json(self.run.folder / "contracts" / "drift.json", redaction.clean(found, redaction.FORM))
         self._record(telemetry, readings.of_drift(found))
         if any(column["verdict"] == "shifted" for column in found["columns"]):
             telemetry.log("warning", f"{found['sentence']} See the page Data quality.")
@@ -346,7 +346,8 @@ class Stage:
 
 
 def _sentence(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    # Redacted first: of a secret with several lines the first one alone is harder to find.
+    return redaction.redact(str(error) or type(error).__name__).splitlines()[0]
 
 
 def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]:

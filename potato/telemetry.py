@@ -173,7 +173,7 @@ class Telemetry:
         """
         metric = measures.find(name)
         around = {"study": self.study, "stage": self.stage}
-        labels = redaction.clean(measures.labels(metric, around, _plain(attributes)))
+        labels = measures.labels(metric, around, _plain(attributes))
         self._sender.add_measurement(metric, value, labels, self._context())
         self._write(
             "metrics.jsonl",

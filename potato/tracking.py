@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from potato import lake, modelruns, registry, trackingstore
+from potato import lake, modelruns, redaction, registry, trackingstore
 from potato import run as runs
 from potato.modelruns import ModelRun
 from potato.trackingstore import Store
@@ -88,7 +88,7 @@ def _in_background(work: Callable[[], T]) -> Future[T]:
 
 
 def _warn(root: Path, what: str, why: object) -> None:
-    text = trackingstore.public(" ".join(str(why).split()) or type(why).__name__)
+    text = trackingstore.public(" ".join(redaction.redact(str(why)).split()) or type(why).__name__)
     _logger.warning("%s (%s): %s", what, trackingstore.public(trackingstore.uri(root)), text[:400])
 
 

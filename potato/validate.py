@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from potato import contracts, lake, manifest, rules, run, schema
+from potato import contracts, lake, manifest, redaction, rules, run, schema
 from potato.contracts import Rule
 from potato.errors import PotatoError, nearest
 from potato.manifest import Verdict
@@ -56,7 +56,9 @@ def validate(root: Path, layer: str | None = None) -> Validation:
     verdicts = {name: _layer(root, name) for name in ([layer] if layer else _LAYERS)}
     folder = run.current(root, latest=False).folder / "contracts"
     for name, found in verdicts.items():
-        lake.write_json(folder / f"{name}.json", [asdict(verdict) for verdict in found])
+        lake.write_json(
+            folder / f"{name}.json", redaction.clean([asdict(verdict) for verdict in found], redaction.FORM)
+        )
     return Validation(verdicts, folder)
 
 

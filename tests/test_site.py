@@ -453,6 +453,16 @@ def test_a_real_study_has_no_notice_and_no_assumptions(tmp_path: Path) -> None:
     assert "Somebody (2020)." in soup(folder, "methods.html").main.text
 
 
+def test_a_secret_that_gold_was_told_is_on_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_TOKEN", "p&ss<w>rd-77")
+    folder, _ = build(
+        tmp_path, numbers={**NUMBERS, "study": {**NUMBERS["study"], "citation": "By p&ss<w>rd-77 (2020)."}}
+    )
+    pages = {path.name: path.read_text() for path in folder.glob("*.html")}
+    assert [name for name, text in pages.items() if "ss<w>rd-77" in text or "w&gt;rd-77" in text] == []
+    assert any("By [redacted] (2020)." in soup(folder, name).text for name in pages)
+
+
 def test_a_page_that_is_not_shown_is_in_neither_navigation_nor_folder(tmp_path: Path) -> None:
     bare = {name: value for name, value in NUMBERS.items() if name not in ("intake", "models")}
     folder, written = build(tmp_path, hidden=("intake", "models"), numbers=bare)
