@@ -229,10 +229,11 @@ def _failed(error: Any, node: NotebookNode, notebook: Path, executed: NotebookNo
 
 
 def _end_running_cell(notebook: NotebookNode) -> None:
-    for cell in notebook.cells:
-        timing = cell.metadata.get("papermill", {})
-        if timing.get("start_time") and not timing.get("end_time"):
-            timing.update(end_time=datetime.now(UTC).isoformat(), status="failed", exception=True)
+    """Tell that the cell that was started last did not end well: papermill says that it did, whatever ended it."""
+    started = [cell for cell in notebook.cells if cell.metadata.get("papermill", {}).get("start_time")]
+    for cell in started[-1:]:
+        timing = cell.metadata["papermill"]
+        timing.update(end_time=timing.get("end_time") or datetime.now(UTC).isoformat(), status="failed", exception=True)
 
 
 def _register_engine() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from potato import tracer
 from potato.allowance import RUN_SECONDS, Allowance
 from potato.measures import Metric
 
@@ -209,17 +210,18 @@ def _exporter(signal: str) -> Any:
     options: dict[str, Any] = {"timeout": REQUEST_SECONDS}
     if not any(name.startswith("OTEL_PYTHON_EXPORTER") and name.endswith("CREDENTIAL_PROVIDER") for name in os.environ):
         options["session"] = Session()
-    if signal == "traces":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    with tracer.meant():
+        if signal == "traces":
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        return OTLPSpanExporter(**options)
-    if signal == "metrics":
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+            return OTLPSpanExporter(**options)
+        if signal == "metrics":
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-        return OTLPMetricExporter(**options)
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+            return OTLPMetricExporter(**options)
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
-    return OTLPLogExporter(**options)
+        return OTLPLogExporter(**options)
 
 
 def _is_delta() -> bool:

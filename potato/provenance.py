@@ -62,8 +62,18 @@ class Provenance:
 
     @classmethod
     def read(cls, root: Path) -> Provenance:
-        """Read the manifests that are published below `root`; PotatoError where one is not there."""
-        return cls.of({stage: lake.read_json(root / path) for stage, path in manifest.PATHS.items()})
+        """Read the manifests that are published below `root`; PotatoError where one is not there, or is none."""
+        manifests = {stage: lake.read_json(root / path) for stage, path in manifest.PATHS.items()}
+        try:
+            return cls.of(manifests)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise PotatoError(
+                "A manifest of the published data does not say what a manifest says.",
+                where=" or ".join(str(path) for path in manifest.PATHS.values()),
+                expected="outputs, their schemas and column lineage, as a stage writes them",
+                found=f"{type(error).__name__}: {error}",
+                hint="type `make run`: it restores or makes again what was changed by hand",
+            ) from None
 
     @classmethod
     def of(cls, manifests: Mapping[str, Mapping[str, Any]]) -> Provenance:

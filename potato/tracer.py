@@ -15,13 +15,13 @@ from opentelemetry.trace import Span, SpanContext, Status, StatusCode, TraceFlag
 
 from potato import jsonlines, redaction
 
-_MEANT = ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_")
+_MEANT = ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_EXPORTER_OTLP_", "OTEL_PYTHON_EXPORTER_OTLP_")
 """The SDK's variables that are for us, by their beginnings."""
 
 
 @contextlib.contextmanager
-def _enabled() -> Iterator[None]:
-    """Load and make what works whatever the SDK's other variables say: here it only writes the run's own files.
+def meant() -> Iterator[None]:
+    """Load and make what works whatever the SDK's other variables say: ours are those that are meant for us.
 
     A limit that is not a number, or a provider that nobody knows, would raise, as early as in an import; and a limit
     that is one would cut off what a person looks for.
@@ -36,7 +36,7 @@ def _enabled() -> Iterator[None]:
         os.environ.update(saved)
 
 
-with _enabled():
+with meant():
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -71,18 +71,18 @@ class Past:
 
 def tracer(trace_id: str, resource: Resource, ended: Callable[[ReadableSpan], None]) -> Tracer:
     """Return a tracer of its own for the trace; `ended` gets each span when it ends."""
-    with _enabled():
+    with meant():
         provider = TracerProvider(
             sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False, id_generator=_Ids(int(trace_id, 16))
         )
-    provider.add_span_processor(_Recorder(ended))
-    return provider.get_tracer(SCOPE)
+        provider.add_span_processor(_Recorder(ended))
+        return provider.get_tracer(SCOPE)
 
 
 def resource(attributes: Mapping[str, str]) -> Resource:
     """Return the attributes with those of the environment and of the process."""
     try:
-        with _enabled():
+        with meant():
             return Resource.create(dict(attributes))
     except Exception as error:  # whatever a detector that is plugged in does
         _logger.warning("OpenTelemetry cannot describe this process: %s", error)

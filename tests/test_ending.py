@@ -188,6 +188,53 @@ def test_a_run_that_told_no_end_is_closed_by_the_next(
     assert [line["attributes"]["outcome"] for line in outcomes] == [outcome]
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("open.json", {"process": "x"}),
+        ("open.json", {"process": 5}),
+        ("open.json", {"stage_started": "noon"}),
+        ("open.json", {"root_span_id": "no id"}),
+        ("run.json", {"started": "hello"}),
+        ("run.json", {"trace_id": "no id"}),
+    ],
+)
+def test_what_is_damaged_of_an_earlier_run_fails_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, changes: dict[str, Any]
+) -> None:
+    earlier = new_run(tmp_path, monkeypatch)
+    ending.begun(earlier, ending.opening(earlier, "silver", "demo", OUTPUTS), "1" * 16)
+    path = earlier.folder / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    assert ending.left_open(tmp_path, new_run(tmp_path, monkeypatch)) == []
+
+
+def test_a_run_whose_start_is_no_time_gets_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = new_run(tmp_path, monkeypatch)
+    card = found.folder / "run.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"started": "hello"}))
+    assert run.is_moment(run.current(tmp_path).started)
+
+
+def test_an_index_line_without_a_time_says_nothing_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = new_run(tmp_path, monkeypatch)
+    state = ending.begun(found, ending.opening(found, "silver", "demo", OUTPUTS), "1" * 16)
+    run.append(tmp_path / "runs/index.jsonl", {"run_id": found.id, "stage": "silver", "status": "ran"})
+    assert ending.outcome_left(tmp_path, found, state) == "aborted"
+
+
+def test_two_repros_within_one_trace_have_a_root_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRACEPARENT", "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01")
+    repro(tmp_path, "gold+report", "-f")
+    found = repro(tmp_path, "report", "-f")
+    told = lines(found, "traces.jsonl")
+    first, second = [span for span in told if span["name"] == "dvc repro"]
+    assert first["span_id"] != second["span_id"]
+    below = {span["name"]: span["parent_span_id"] for span in told if span["name"].startswith("stage ")}
+    assert below == {"stage gold": first["span_id"], "stage report": second["span_id"]}
+    assert first["end"] <= second["start"] <= second["end"]
+
+
 def test_a_run_that_is_still_at_it_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     busy = new_run(tmp_path, monkeypatch)
     ending.begun(busy, ending.opening(busy, "gold", "demo", OUTPUTS), "1" * 16)

@@ -204,3 +204,11 @@ def test_a_replay_delivers_what_waits_once(
     sent = [body.decode() for body in server.bodies("/api/v1/lineage")]
     assert len(sent) == 4
     assert all(time in body for time, body in zip(waiting, sent, strict=True))
+
+
+@pytest.mark.parametrize("content", [[], {}, {"outputs": []}, {"outputs": {"a": 1}, "column_lineage": {}}, None])
+def test_json_that_is_no_manifest_is_explained(tmp_path: Path, content: Any) -> None:
+    for stage, path in manifest.PATHS.items():
+        lake.write_json(tmp_path / path, content if stage == "silver" else MANIFESTS[stage])
+    with pytest.raises(PotatoError, match="does not say what a manifest says"):
+        Provenance.read(tmp_path)

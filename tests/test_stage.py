@@ -142,6 +142,7 @@ def test_a_second_process_is_told_who_runs_the_stage(small: Path) -> None:
         "f.write(str(os.getpid()))\nf.flush()\nprint('held', flush=True)\nsys.stdin.read()"
     )
     (small / "runs").mkdir()
+    (small / "runs/latest").symlink_to("the one that is at it")
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(small / "runs/.bronze.lock")],
         stdin=subprocess.PIPE,
@@ -154,6 +155,7 @@ def test_a_second_process_is_told_who_runs_the_stage(small: Path) -> None:
         with pytest.raises(PotatoError, match="already running") as caught:
             run(small, "bronze")
         assert caught.value.found == f"process {holder.pid}"
+        assert (small / "runs/latest").readlink() == Path("the one that is at it")
     finally:
         holder.communicate("")
     run(small, "bronze")
@@ -175,6 +177,51 @@ def test_a_stage_ends_when_the_process_that_started_it_is_killed(small: Path) ->
     assert events(small)[-1] == "ABORT"
     assert roots(small) == [("potato run bronze", "aborted")]
     assert not (small / "data/bronze").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_stage_keeps_what_had_run(small: Path, number: signal.Signals) -> None:
+    reached = small / "reached"
+    with_cell(small, f"from pathlib import Path\nimport time\nPath({str(reached)!r}).touch()\ntime.sleep(600)")
+    child = subprocess.Popen([sys.executable, "-m", "potato.cli", "run", "bronze"], stderr=subprocess.DEVNULL)
+    waited(reached.is_file)
+    child.send_signal(number)
+    assert child.wait() == 130
+    told = list(map(json.loads, (small / "runs/latest/traces.jsonl").read_text().splitlines()))
+    (stage,) = [span for span in told if span["name"] == "stage bronze"]
+    assert (stage["status"], stage["message"]) == ("error", "KeyboardInterrupt")
+    cells = [span for span in told if "cell.index" in span["attributes"]]
+    assert [span["status"] for span in cells][-1] == "error"
+    assert len(cells) > 1
+    assert (small / "runs/latest/notebooks/bronze.ipynb").is_file()
+    assert not list((small / "runs/latest/").glob(".spans-*"))
+    assert events(small) == ["START", "ABORT"]
+
+
+def test_a_kernel_that_dies_leaves_the_cells_that_it_had_run(small: Path) -> None:
+    with_cell(small, "import os\nos._exit(1)")
+    with pytest.raises(PotatoError, match="died"):
+        run(small, "bronze")
+    told = list(map(json.loads, (small / "runs/latest/traces.jsonl").read_text().splitlines()))
+    cells = [span for span in told if "cell.index" in span["attributes"]]
+    assert [span["status"] for span in cells][-1] == "error"
+    assert (small / "runs/latest/notebooks/bronze.ipynb").is_file()
+
+
+def test_a_span_or_a_raw_file_with_a_name_that_is_no_text_stops_no_stage(small: Path) -> None:
+    with_cell(small, "from potato import spans\nwith spans.span('q \\udce9'): pass", instead=False)
+    run(small, "bronze")
+    told = map(json.loads, (small / "runs/latest/traces.jsonl").read_text().splitlines())
+    assert r"q \udce9" in [span["name"] for span in told]
+
+
+def with_cell(project: Path, source: str, *, instead: bool = True) -> None:
+    """Put a cell's source in the place of the notebook's second code cell, or before it."""
+    notebook = project / "notebooks" / "bronze.ipynb"
+    content = json.loads(notebook.read_text())
+    before = "" if instead else "\n" + "".join(content["cells"][3]["source"])
+    content["cells"][3]["source"] = source + before
+    notebook.write_text(json.dumps(content))
 
 
 def waited(found: Callable[[], str | bool]) -> str:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -372,6 +374,8 @@ def test_one_dead_signal_keeps_no_other_from_arriving(
         ("OTEL_RESOURCE_ATTRIBUTES", "=,=,nonsense"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "nobody"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc"),
+        ("OTEL_PYTHON_METER_PROVIDER", "nosuch"),
     ],
 )
 def test_a_mistake_in_the_settings_loses_no_run(
@@ -507,3 +511,100 @@ def test_the_global_providers_stay_as_they_are(this_run: run.Run) -> None:
     before = trace.get_tracer_provider()
     _use(this_run)
     assert trace.get_tracer_provider() is before
+
+
+def test_a_histogram_with_too_few_classes_costs_neither_the_histogram_nor_another_signal(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+        path = this_run.folder.parent / "totals.json"
+        totals = json.loads(path.read_text())
+        for kept in totals.values():
+            if "buckets" in kept:
+                kept["buckets"] = kept["buckets"][:2]
+        path.write_text(json.dumps(totals))
+        _use(this_run)
+    assert sorted(path for path, _, _ in collector.requests) == sorted(["/v1/traces", "/v1/metrics", "/v1/logs"] * 2)
+    last = _points(collector.bodies("/v1/metrics")[-1])["potato.stage.duration"].histogram.data_points[0]
+    assert last.count == 1, "counting begins anew"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-"),
+        ("OTEL_PYTHON_METER_PROVIDER", "nosuch"),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "nosuch"),
+        ("OTEL_PYTHON_CONTEXT", "nosuch"),
+        ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "nosuch"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+    ],
+)
+def test_a_mistake_in_the_sdk_s_settings_fails_no_run_from_the_first_import_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    program = (
+        "import pathlib; from potato import run; from potato.telemetry import Telemetry\n"
+        "with Telemetry(run.current(pathlib.Path.cwd()), 'gold', 'demo') as told, told.span('fit'): pass\n"
+        f"import os; assert os.environ[{variable!r}] == {value!r}, 'it stays for others'"
+    )
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("PYTHONPATH", str(Path(run.__file__).parents[1]))
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = run.latest(tmp_path)
+    assert found is not None
+    assert [span["name"] for span in _lines(found, "traces.jsonl")] == ["fit", "stage gold"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_collector_that_points_elsewhere_got_nothing(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    with receiver(status=status, headers={"Location": "/welcome"}) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        _use(this_run)
+    assert "/welcome" not in {path for path, _, _ in collector.requests}
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "potato.telemetry"]
+    assert f"it answers {status} and points to /welcome" in warning
+
+
+def test_an_interruption_is_an_error_of_the_stage_and_of_what_it_was_at(this_run: run.Run) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Telemetry(this_run, "gold", "demo") as telemetry,
+        telemetry.span("track"),
+    ):
+        raise KeyboardInterrupt
+    for name in ("track", "stage gold"):
+        span = _span(this_run, name)
+        assert (span["status"], span["message"]) == ("error", "KeyboardInterrupt")
+        assert [event["name"] for event in span["events"]] == ["exception"]
+
+
+def test_a_name_that_is_no_text_loses_no_span_and_no_signal(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiver() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        with Telemetry(this_run, "gold", "demo") as telemetry:
+            telemetry.log("info", "read \udce9", file="caf\udce9.csv")
+            with telemetry.span("q \udce9", file="caf\udce9.csv"):
+                telemetry.record("potato.dataset.rows", 1, dataset="raw/caf\udce9.csv", outcome="written")
+    assert _span(this_run, r"q \udce9")["attributes"]["file"] == r"caf\udce9.csv"
+    assert {path for path, _, _ in collector.requests} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
+    assert caplog.records == []
+
+
+def test_a_clock_that_is_put_back_makes_no_span_end_before_it_starts(
+    this_run: run.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, back = time.time_ns, 0
+    monkeypatch.setattr(time, "time_ns", lambda: real() - back)
+    with Telemetry(this_run, "gold", "demo") as telemetry, telemetry.span("fit"):
+        back = 3600 * 10**9
+    for name in ("fit", "stage gold"):
+        assert 0 <= _span(this_run, name)["seconds"] < 60
