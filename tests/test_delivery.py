@@ -33,6 +33,7 @@ WRITERS = {
     ("infra", "plan"): {"id-token"},
     ("infra", "comment"): {"pull-requests"},
     ("infra", "apply"): {"id-token"},
+    ("publish", "keep"): {"id-token"},
     ("publish", "deploy"): {"pages", "id-token"},
     ("publish", "comment"): {"pull-requests"},
 }
@@ -112,7 +113,7 @@ def test_actions_of_others_are_pinned_by_commit_with_their_version_and_each_by_o
 def test_no_workflow_knows_a_long_lived_key() -> None:
     text = "\n".join(path.read_text() for path in (*WORKFLOWS, *ACTIONS))
     named = set(re.findall(r"secrets\.(\w+)", text))
-    assert named == {"AWS_PLAN_ROLE_ARN", "AWS_APPLY_ROLE_ARN"}
+    assert named == {"AWS_PLAN_ROLE_ARN", "AWS_APPLY_ROLE_ARN", "AWS_ROLE_ARN"}
     assert not re.search(r"access-key|ACCESS_KEY|secrets: inherit", text)
     for where, step in steps():
         if step.get("uses", "").startswith("aws-actions/"):
@@ -125,6 +126,14 @@ def test_apply_needs_main_and_the_protected_environment_and_a_fork_gets_no_token
     assert "github.ref == 'refs/heads/main'" in found["apply"]["if"]
     assert "head.repo.full_name == github.repository" in found["plan"]["if"]
     assert "environment" not in found["plan"]
+
+
+def test_data_go_to_aws_from_main_alone_and_only_where_a_lake_is_set() -> None:
+    (keep,) = (job for workflow, name, job in jobs() if (workflow, name) == ("publish", "keep"))
+    asked = keep["if"].split(" && ")
+    assert "github.ref == 'refs/heads/main'" in asked
+    assert "github.event_name != 'pull_request'" in asked
+    assert "vars.LAKE_BUCKET != ''" in asked
 
 
 def test_a_plan_that_fails_is_not_hidden_by_what_writes_it_down() -> None:
