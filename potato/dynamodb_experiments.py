@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,8 +150,9 @@ class Experiments(AbstractStore):
         self._change_experiment(experiment_id, edit)
         self._set_stage_of_runs(experiment_id, after)
 
+    @abstractmethod
     def _set_stage_of_runs(self, experiment_id: str, stage: str) -> None:
-        raise NotImplementedError
+        """Delete or restore the runs of an experiment with it."""
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         _validate_experiment_name(new_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -165,8 +166,9 @@ class Runs(Experiments):
         self._change_active(run_id, edit)
         self._log_model_metrics(run_id, [metric for metric in metrics if metric.model_id is not None])
 
+    @abstractmethod
     def _log_model_metrics(self, run_id: str, metrics: list[Metric]) -> None:
-        raise NotImplementedError
+        """Note beside logged models what a run measured of them."""
 
     def delete_tag(self, run_id: str, key: str) -> None:
         def edit(document: Document) -> None:
