@@ -18,29 +18,18 @@ from potato import (
     liveroot,
     lock,
     manifest,
-    notebooks,
     otlp,
-    rawlink,
     readings,
     redaction,
     run,
     screen,
     settings,
-    spans,
+    work,
 )
 from potato.errors import PotatoError, nearest
 from potato.lineage import Lineage, left_behind, run_ended
 from potato.run import Run
-from potato.telemetry import Telemetry, kernel_file
-
-OUTPUTS = {
-    "simulate": ("data/raw/demo",),
-    "bronze": ("data/bronze",),
-    "silver": ("data/silver", "data/quarantine"),
-    "gold": ("data/gold",),
-    "report": ("_site",),
-}
-SITE_STAMP = "_site/report.json"
+from potato.telemetry import Telemetry
 
 Say = Callable[[str], None]
 
@@ -63,21 +52,16 @@ class Stage:
     settings: settings.Settings = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.name not in OUTPUTS:
+        if self.name not in work.OUTPUTS:
             raise PotatoError(
                 f"There is no stage called {self.name!r}.",
-                expected=f"one of {', '.join(OUTPUTS)}",
+                expected=f"one of {', '.join(work.OUTPUTS)}",
                 found=self.name,
-                nearest=nearest(self.name, OUTPUTS),
+                nearest=nearest(self.name, work.OUTPUTS),
                 hint="type `potato run STAGE` with one of these",
             )
         self.settings = settings.load(self.root)
         self.run = run.current(self.root, latest=False)
-
-    @property
-    def executed(self) -> Path:
-        """Where the executed notebook of this run is kept."""
-        return self.run.folder / "notebooks" / f"{self.name}.ipynb"
 
     def execute(self) -> None:
         """Run the stage and publish its output.
@@ -96,7 +80,7 @@ class Stage:
                 otlp.allowance(self.run.folder).renew()
             telemetry = Telemetry(self.run, self.name, self.settings.study_name, self._show)
             lineage = Lineage(self.run, self.name, self.root, engine=self.settings.engine)
-            state = ending.opening(self.run, self.name, self.settings.study_name, OUTPUTS)
+            state = ending.opening(self.run, self.name, self.settings.study_name, work.OUTPUTS)
             telemetry.below(state.root_span_id)
             with telemetry, self._staging() as staging:
                 state = ending.begun(self.run, state, telemetry.span_id)
@@ -107,12 +91,12 @@ class Stage:
                 document: dict[str, Any] | None = None
                 try:
                     liveroot.fill(self.root, self.settings, self.name, self.say)
-                    document = self._work(staging, telemetry)
+                    document = work.do(self.name, self.settings, self.run, staging, telemetry)
                     self._measure(telemetry, document, staging)
                     self._enforce(document)
                     self._compare(staging, telemetry)
                     self._publish(staging)
-                    liveroot.put(self.root, self.settings, OUTPUTS[self.name], self.say)
+                    liveroot.put(self.root, self.settings, work.OUTPUTS[self.name], self.say)
                 except BaseException as error:
                     if over.interrupted and not isinstance(error, KeyboardInterrupt):
                         # What the dying kernel makes of it hides that a person or a signal ended the stage.
@@ -191,92 +175,6 @@ class Stage:
         path = self.root / manifest.PATHS[before] if before else None
         return sorted(lake.read_json(path)["outputs"]) if path and path.is_file() else []
 
-    def _work(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
-        if self.name == "simulate":
-            return self._simulate(staging)
-        if self.name == "report":
-            return self._report(telemetry)
-        return self._notebook(staging, telemetry)
-
-    def _notebook(self, staging: Path, telemetry: Telemetry) -> dict[str, Any]:
-        if self.name == "gold":
-            # Importing MLflow takes seconds; the second core has nothing to do while the notebook runs.
-            import papermill  # noqa: F401  before the thread: two imports at once can meet a half-made module
-
-            from potato import tracking
-
-            tracking.prefetch()
-        shown: list[str] = []
-
-        def progress(title: str, number: int, of: int) -> None:
-            if title not in shown:
-                shown.append(title)
-                telemetry.log("info", "cell started", cell=title, number=number, of=of)
-
-        kernel = kernel_file(self.run, self.name)
-        try:
-            node = notebooks.execute(
-                self.root / "notebooks" / f"{self.name}.ipynb",
-                self.executed,
-                {"study": self.settings.study_name},
-                cwd=self.root,
-                environment={
-                    lake.STAGING_VARIABLE: str(staging),
-                    lake.ROOT_VARIABLE: str(self.root),
-                    "TRACEPARENT": telemetry.traceparent,
-                    "POTATO_RUN_ID": self.run.id,
-                    spans.FILE_VARIABLE: str(kernel),
-                },
-                progress=progress,
-                abandoned=lambda node: telemetry.notebook_spans(node, kernel),
-            )
-        except notebooks.NotebookFailed as error:
-            telemetry.notebook_spans(error.notebook, kernel)
-            said = f"cell failed: {error.cell}: {error.what}"
-            telemetry.log("error", said, cell=error.cell, traceback=error.traceback)
-            raise
-        telemetry.notebook_spans(node, kernel)
-        path = staging / manifest.PATHS[self.name]
-        if not path.is_file():
-            raise PotatoError(
-                f"The notebook {self.name}.ipynb ended without saving.",
-                where=f"notebooks/{self.name}.ipynb",
-                expected="a last cell that saves the datasets and the manifest",
-                hint="end the notebook with `.save()`, and take out any `sys.exit`",
-            )
-        document: dict[str, Any] = lake.read_json(path)
-        return document
-
-    def _simulate(self, staging: Path) -> dict[str, Any]:
-        from potato.simulate import simulate
-
-        rawlink.link(self.settings)
-        folder = staging / OUTPUTS["simulate"][0]
-        rows = simulate(self.settings.simulate, folder)
-        outputs = {
-            f"raw/demo/{name}": {"rows": count, "fingerprint": lake.fingerprint(folder / name), "schema": []}
-            for name, count in rows.items()
-        }
-        return _document("simulate", self.settings.study_name, outputs)
-
-    def _report(self, telemetry: Telemetry) -> dict[str, Any]:
-        from potato import quality, site, summary
-
-        with telemetry.span("render"):
-            of_run = summary.of_run(self.settings, self.run)
-            pages = site.build(
-                self.root,
-                gold=self.root / "data/gold",
-                destination=self.root / "_site",
-                run=of_run,
-                manifests={name: lake.read_json(self.root / path) for name, path in manifest.PATHS.items()},
-                findings=quality.Findings.read(self.root, of_run),
-            )
-        stamp = {"pages": pages, "gold": lake.fingerprint(self.root / "data/gold")}
-        lake.write_json(self.root / SITE_STAMP, stamp)
-        outputs = {"site": {"rows": len(pages), "fingerprint": stamp["gold"], "schema": []}}
-        return _document("report", self.settings.study_name, outputs)
-
     def _measure(self, telemetry: Telemetry, document: dict[str, Any], staging: Path) -> None:
         self._record(telemetry, readings.of_stage(document, staging, self.root))
         for verdict in document["contracts"]:
@@ -308,7 +206,7 @@ class Stage:
             telemetry.log("warning", f"{found['sentence']} See the page Data quality.")
 
     def _publish(self, staging: Path) -> None:
-        for output in OUTPUTS[self.name]:
+        for output in work.OUTPUTS[self.name]:
             if (staging / output).exists():
                 lake.publish(staging / output, self.root / output)
 
@@ -322,8 +220,8 @@ class Stage:
 
     def _fingerprint(self) -> str:
         if self.name == "report":
-            return lake.fingerprint(self.root / SITE_STAMP)
-        return lake.fingerprint(self.root / OUTPUTS[self.name][0])
+            return lake.fingerprint(self.root / work.SITE_STAMP)
+        return lake.fingerprint(self.root / work.OUTPUTS[self.name][0])
 
     @contextlib.contextmanager
     def _staging(self) -> Iterator[Path]:
@@ -348,16 +246,3 @@ class Stage:
 def _sentence(error: BaseException) -> str:
     # Redacted first: of a secret with several lines the first one alone is harder to find.
     return redaction.redact(str(error) or type(error).__name__).splitlines()[0]
-
-
-def _document(stage: str, study: str, outputs: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "stage": stage,
-        "study": study,
-        "inputs": {},
-        "outputs": outputs,
-        "column_lineage": {},
-        "row_lineage": {},
-        "contracts": [],
-        "metrics": {},
-    }

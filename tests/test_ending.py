@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from potato import ending, run, spans
-from potato.stage import OUTPUTS
 from potato.telemetry import Telemetry, kernel_file
+from potato.work import OUTPUTS
 
 from .receivers import clean_environment
 
@@ -28,7 +28,7 @@ STAGE = """
 import sys
 from pathlib import Path
 from potato import ending, run
-from potato.stage import OUTPUTS
+from potato.work import OUTPUTS
 from potato.telemetry import Telemetry
 
 found = run.current(Path.cwd())
@@ -136,7 +136,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from potato import ending, run, spans
-from potato.stage import OUTPUTS
+from potato.work import OUTPUTS
 from potato.telemetry import Telemetry, kernel_file
 
 found = run.current(Path.cwd())

@@ -193,7 +193,7 @@ import os, signal
 from pathlib import Path
 from potato import ending, run
 from potato.lineage import Lineage
-from potato.stage import OUTPUTS
+from potato.work import OUTPUTS
 
 root = Path.cwd()
 found = run.current(root)

@@ -19,7 +19,7 @@ PROJECT = Path(run.__file__).parents[1]
 STAGE = """
 import os, pathlib, signal, sys
 from potato import ending, identity, run
-from potato.stage import OUTPUTS
+from potato.work import OUTPUTS
 
 name, root = sys.argv[1], pathlib.Path.cwd()
 found = run.current(root)
