@@ -103,31 +103,40 @@ class Accounts:
             )
 
 
-def by_reason(families: Mapping[str, ir.Table]) -> Reasons:
-    """Return the cleaned rows of each file by reason, the kept ones under None."""
-    reasons: Reasons = {}
-    for name, rows in families.items():
-        counted = rows.group_by(["source_file", "reason"]).aggregate(rows=rows.count())
-        for row in counted.order_by(["source_file", "reason"]).to_pyarrow().to_pylist():
-            reasons.setdefault((name, row["source_file"]), {})[row["reason"]] = row["rows"]
-    return reasons
-
-
 @ibis.udf.agg.builtin(name="bit_or")  # type: ignore[untyped-decorator]
 def _bit_or(bits: int) -> int:  # type: ignore[empty-body]
     """Return the engine's own bit_or: Ibis has one too, but no rule that writes it for Spark."""
 
 
-def _distinct(rows: ir.Table) -> dict[str, int]:
-    """Return how many different source rows each file has: a bit for each, 32 of them in a number.
+def tally(families: Mapping[str, ir.Table]) -> tuple[Reasons, dict[File, int]]:
+    """Return the cleaned rows of each file by reason, and how many different raw rows they speak of.
 
-    An engine that counts different values keeps each of them, and here nearly all are different.
+    Each of 32 raw rows in a row is a bit: an engine that counts different values keeps each of them, and here nearly
+    all are different.
     """
-    bit = ibis.literal(1, "int64") << (rows.source_row & 31).cast("int64")
-    blocks = rows.group_by("source_file", block=rows.source_row >> 5).aggregate(seen=_bit_or(bit)).to_pyarrow()
-    counts = pa.array(np.bitwise_count(blocks["seen"].to_numpy()), pa.int64())
-    summed = pa.table({"file": blocks["source_file"], "rows": counts}).group_by("file").aggregate([("rows", "sum")])
-    return {row["file"]: row["rows_sum"] for row in summed.to_pylist()}
+    reasons: Reasons = {}
+    distinct: dict[File, int] = {}
+    for name, rows in families.items():
+        bit = ibis.literal(1, "int64") << (rows.source_row & 31).cast("int64")
+        by = ["source_file", "reason"]
+        blocks = rows.group_by(*by, block=rows.source_row >> 5).aggregate(rows=rows.count(), seen=_bit_or(bit))
+        found = blocks.to_pyarrow().sort_by([("source_file", "ascending"), ("block", "ascending")])
+        counted = found.group_by(by).aggregate([("rows", "sum")]).sort_by([(column, "ascending") for column in by])
+        for row in counted.to_pylist():
+            reasons.setdefault((name, row["source_file"]), {})[row["reason"]] = row["rows_sum"]
+        distinct |= {(name, file): n for file, n in _bits(found).items()}
+    return reasons, distinct
+
+
+def _bits(blocks: pa.Table) -> dict[str, int]:
+    """Return for each file how many bits are set in its blocks, which are sorted; a block stands once for a reason."""
+    if not blocks.num_rows:
+        return {}
+    files = blocks["source_file"].combine_chunks().dictionary_encode()
+    place = np.stack([files.indices.to_numpy(), blocks["block"].to_numpy()])
+    first = np.flatnonzero(np.any(np.diff(place, axis=1, prepend=-1), axis=0))
+    counts = np.bitwise_count(np.bitwise_or.reduceat(blocks["seen"].to_numpy(), first))
+    return dict(zip(files.dictionary.to_pylist(), np.bincount(place[0, first], counts).astype(int).tolist(), strict=True))
 
 
 def _days_left_out(nutrition: ir.Table) -> dict[str, int]:
@@ -138,13 +147,16 @@ def _days_left_out(nutrition: ir.Table) -> dict[str, int]:
 
 
 def count(
-    families: Mapping[str, ir.Table], reasons: Reasons, quarantined: pa.Table, flagged: dict[File, dict[str, int]]
+    families: Mapping[str, ir.Table],
+    tallied: tuple[Reasons, dict[File, int]],
+    quarantined: pa.Table,
+    flagged: dict[File, dict[str, int]],
 ) -> Accounts:
     """Count the cleaned rows of each file.
 
-    `reasons` is the result of `by_reason`, `quarantined` the quarantine; `flagged` counts the flags.
+    `tallied` is the result of `tally`, `quarantined` the quarantine; `flagged` counts the flags.
     """
-    distinct = {(name, file): n for name, rows in families.items() for file, n in _distinct(rows).items()}
+    reasons, distinct = tallied
     left_out = _days_left_out(families["nutrition"]) if "nutrition" in _with_reasons(reasons) else {}
     by_place = quarantined.group_by(["family", "source_file"]).aggregate([([], "count_all")]).to_pylist()
     return Accounts(
@@ -164,7 +176,7 @@ def _with_reasons(reasons: Reasons) -> list[str]:
 def quarantine(families: Mapping[str, ir.Table], reasons: Reasons) -> pa.Table:
     """Return schema.QUARANTINE: the rows with a reason, in the order of files and rows.
 
-    `reasons` is the result of `by_reason`: a family without any is not looked through.
+    `reasons` is of the result of `tally`: a family without any is not looked through.
     """
     parts = [set_aside(name, families[name]) for name in _with_reasons(reasons)]
     if not parts:

@@ -25,6 +25,7 @@ from potato.study import FamilyMapping, WeightMapping
 
 # What office programs and file systems leave beside a file, under its name.
 _LEFT_BESIDE = re.compile(r"\._|\.~lock|~\$")
+_ROWS_OF_A_BLOCK = 65_536
 
 
 @dataclass
@@ -105,11 +106,11 @@ class CSVLoader:
         mapping = self.settings.study.mapping(file.family)
         rows, count = file.rows, file.rows.num_rows
         used = {field_: self._position(file, field_, name) for field_, name in mapping.columns.items() if file.header}
-        columns = {"source_file": pa.repeat(pa.scalar(file.name), count), "source_row": rows["source_row"]}
+        columns = {"source_file": _repeated(file.name, count), "source_row": rows["source_row"]}
         for name in FAMILIES[file.family].names:
-            columns[name] = rows[str(used[name])] if name in used else pa.nulls(count, pa.string())
+            columns[name] = rows[str(used[name])] if name in used else _repeated(None, count)
         for name, said in _said_by_path(self.settings.raw / file.name, mapping).items():
-            columns[name] = pa.repeat(pa.scalar(said), count)
+            columns[name] = _repeated(said, count)
         columns["extra"] = unmapped.as_json(rows, _not_used(file.header, set(used.values())))
         columns["fault"] = self._with_not_chosen(file, mapping)
         return pa.table(columns)
@@ -283,6 +284,13 @@ def _said_by_path(path: Path, mapping: FamilyMapping) -> dict[str, str]:
     who = mapping.who(path)
     group = path.parent.name if isinstance(mapping, WeightMapping) and mapping.group_from else None
     return {name: said for name, said in (("subject_id", who), ("group", group)) if said is not None}
+
+
+def _repeated(text: str | None, count: int) -> pa.ChunkedArray:
+    """Return a text `count` times, in blocks that are one and the same piece of memory."""
+    block = pa.repeat(pa.scalar(text, pa.string()), min(count, _ROWS_OF_A_BLOCK))
+    whole, rest = divmod(count, _ROWS_OF_A_BLOCK)
+    return pa.chunked_array([*[block] * whole, block.slice(0, rest)], pa.string())
 
 
 def _not_used(header: list[str], used: set[int]) -> dict[int, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.operations as ops
 from ibis.backends.duckdb import Backend
 
 from potato import lake, spans
@@ -18,96 +22,101 @@ from potato.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# The engine merges nested selects by itself, and Ibis takes longer for it.
+ibis.options.sql.fuse_selects = False
+
 _SOURCE = re.compile(r'\bFROM (?:"[^"]+"\.)*"([^"]+)"')
 
 
-class _Noting:
-    """DuckDB's connection, which tells the text of each statement."""
+class _DuckDB(Backend):
+    """DuckDB's backend, which computes steps in the background, and tells each query as a span.
 
-    def __init__(self, connection: Any, note: Callable[[str], None]) -> None:
-        self._connection, self._note = connection, note
-
-    def execute(self, text: str, *arguments: Any) -> Any:
-        self._note(text)
-        return self._connection.execute(text, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-
-class _Traced(Backend):
-    """DuckDB's backend, which tells each result that is asked of it as a span.
-
-    The texts are taken where the engine gets them, since making them a second time would cost more than they do.
+    While DuckDB computes a step, this thread writes the next query, which takes Ibis as long. Steps are computed one
+    by one, and whoever asks for the connection waits for them, so that nothing is ever computed from half a table.
+    What stops a step is raised there.
     """
 
-    _texts: list[str] | None = None
+    _text = ""
+    _connection: Any = None
+
+    @functools.cached_property
+    def _steps(self) -> list[Future[None]]:
+        return []
+
+    @functools.cached_property
+    def _background(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix="duckdb")
+
+    @property
+    def con(self) -> Any:
+        """DuckDB's connection, when all steps are computed."""
+        steps = self._steps.copy()
+        self._steps.clear()
+        for step in steps:
+            step.result()
+        return self._connection
+
+    @con.setter
+    def con(self, connection: Any) -> None:
+        self._connection = connection
 
     def to_pyarrow(self, expr: ibis.Expr, /, **kwargs: Any) -> pa.Table:
         """Return the rows of an expression."""
+        _ = self.con
         if not spans.recording():
             return super().to_pyarrow(expr, **kwargs)
-        with self._span("SELECT") as told:
-            rows = super().to_pyarrow(expr, **kwargs)
-            told["db.response.returned_rows"] = getattr(rows, "num_rows", 1)
+        with _span("SELECT") as told:
+            try:
+                rows = super().to_pyarrow(expr, **kwargs)
+                told["db.response.returned_rows"] = getattr(rows, "num_rows", 1)
+            finally:
+                # As it was given to the engine: to make it once more would cost more than the span does.
+                source = next(iter(_SOURCE.findall(self._text)), "")
+                told |= {"db.collection.name": source, "db.query.text": self._text.strip()}
+                told["name"] = f"SELECT {source}".strip()
         return rows
 
     def create_table(self, name: str, /, obj: Any = None, **kwargs: Any) -> ibis.Table:
-        """Run an expression into a table of the engine."""
-        if not spans.recording():
-            return super().create_table(name, obj, **kwargs)
-        with self._span("CREATE TABLE", name) as told:
-            made = super().create_table(name, obj, **kwargs)
-            told["db.response.returned_rows"] = self.con.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0]
-        return made
+        """Let an expression be computed into a temporary table."""
+        self._run_pre_execute_hooks(obj)
+        schema, place = obj.schema(), f'"temp"."main"."{name}"'
+        text_of = self.compiler.type_mapper.to_string
+        columns = ", ".join(f'"{column}" {text_of(dtype)}' for column, dtype in schema.items())
+        insert = f"INSERT INTO {place} {self.compile(obj)}"
+        create = f"CREATE TEMPORARY TABLE {place} ({columns})"
+        context = contextvars.copy_context()
+        self._steps.append(self._background.submit(context.run, self._compute, name, create, insert))
+        namespace = ops.Namespace(catalog="temp", database="main")
+        return ops.DatabaseTable(name, schema=schema, source=self, namespace=namespace).to_expr()
+
+    def _compute(self, name: str, create: str, insert: str) -> None:
+        with _span("CREATE TABLE") as told:
+            told |= {"db.collection.name": name, "db.query.text": insert, "name": f"CREATE TABLE {name}"}
+            self._connection.execute(create)
+            told["db.response.returned_rows"] = self._connection.execute(insert).fetchone()[0]
 
     def compile(self, expr: ibis.Expr, /, **kwargs: Any) -> str:
         """Return an expression as SQL."""
-        text: str = super().compile(expr, **kwargs)
-        self._note(text)
-        return text
-
-    def raw_sql(self, query: Any, **kwargs: Any) -> Any:
-        """Run SQL as it is."""
-        text = query if isinstance(query, str) else query.sql(dialect=self.name)
-        self._note(text)
-        made = super().raw_sql(text, **kwargs)
-        return made if self._texts is None else _Noting(made, self._note)
+        self._text = super().compile(expr, **kwargs)
+        return self._text
 
     def drop_table(self, name: str, /, **kwargs: Any) -> None:
         """Forget a temporary table."""
-        self.raw_sql(f'DROP TABLE "{name}"')
+        self.con.execute(f'DROP TABLE "{name}"')
 
     @contextlib.contextmanager
     def one_thread(self) -> Iterator[None]:
         """Use one thread within the block."""
-        threads = self.raw_sql("SELECT current_setting('threads')").fetchone()[0]
-        self.raw_sql("SET threads = 1")
+        threads = self.con.execute("SELECT current_setting('threads')").fetchone()[0]
+        self.con.execute("SET threads = 1")
         try:
             yield
         finally:
-            self.raw_sql(f"SET threads = {threads}")
+            self.con.execute(f"SET threads = {threads}")
 
-    def _note(self, text: str) -> None:
-        if self._texts is not None:
-            self._texts.append(text)
 
-    @contextlib.contextmanager
-    def _span(self, operation: str, name: str | None = None) -> Iterator[dict[str, object]]:
-        outer, self._texts = self._texts, []
-        known = {"db.system.name": "duckdb", "db.operation.name": operation}
-        try:
-            with spans.span(operation, **known) as told:
-                try:
-                    yield told
-                finally:
-                    # Around its query the engine asks for names, and makes an empty table first.
-                    text = next((one for one in self._texts if one.startswith("INSERT")), "".join(self._texts[-1:]))
-                    source = name or next(iter(_SOURCE.findall(text)), "")
-                    told |= {"db.collection.name": source, "db.query.text": text.strip()}
-                    told["name"] = f"{operation} {source}".strip()
-        finally:
-            self._texts = outer
+def _span(operation: str) -> AbstractContextManager[dict[str, object]]:
+    return spans.span(operation, **{"db.system.name": "duckdb", "db.operation.name": operation})
 
 
 def connect(settings: Settings) -> ibis.BaseBackend:
@@ -122,7 +131,7 @@ def connect(settings: Settings) -> ibis.BaseBackend:
         from potato import spark
 
         return spark.connect(settings)
-    return _Traced().connect()
+    return _DuckDB().connect()
 
 
 def one_thread(connection: Any) -> AbstractContextManager[None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -23,7 +25,7 @@ _PLACE = ["source_file", "source_row"]
 def of_entries(kept: ir.Table, alike: ir.Table, mapping: FamilyMapping) -> list[ir.Table]:
     """Return the flagged ones of the kept nutrition rows, by flag; `alike` is the result of repeats.alike."""
     shown = "food" if "food" in mapping.columns else NUTRITION.value
-    repeated = repeats.repeated_entries(kept, alike, NUTRITION, shown)
+    repeated = repeats.repeated_entries(alike, NUTRITION, shown)
     flagged = [_flag(repeated, repeats.REPEATED_FLAG, repeats.REPEATED_RULE)]
     off = conflicts.energy_off(kept, mapping)
     if off is not None:
@@ -47,37 +49,29 @@ def of_kept(remarks: ir.Table, rows: ir.Table) -> ir.Table:
     return remarks.anti_join(rows.filter(rows.reason.notnull()), _PLACE).select(_COLUMNS)
 
 
-def listed(flagged: dict[str, list[ir.Table]], remarked: dict[str, ir.Table]) -> tuple[pa.Table, Counts]:
+def every(flagged: Mapping[str, list[ir.Table]]) -> ir.Table:
+    """Return the flagged rows of all families in the columns of schema.FLAGS."""
+    parts = [rows.mutate(family=ibis.literal(family)) for family, tables in flagged.items() for rows in tables]
+    return ibis.union(*(rows.select(schema.FLAGS.names) for rows in parts))
+
+
+def listed(rows: ir.Table) -> tuple[pa.Table, Counts]:
     """Return schema.FLAGS, the first LISTED rows of each file and flag, and the counts of all rows.
 
-    `flagged` holds by family tables in which a row stands once, `remarked` of some families one in which it may stand
-    for two columns.
+    `rows` is the result of `every`; a row may stand in it once for each of its columns.
     """
+    by = ["family", "source_file", "flag"]
+    counted = rows.group_by(by).aggregate(rows=rows.source_row.nunique())
+    found = counted.to_pyarrow().sort_by([(name, "ascending") for name in by])
     counts: Counts = {}
-    tables = [schema.FLAGS.arrow().empty_table()]
-    for family, parts in flagged.items():
-        once = [(rows, rows.count()) for rows in parts]
-        several = [(rows, rows.source_row.nunique()) for name, rows in remarked.items() if name == family]
-        for rows, number in [*once, *several]:
-            by_flag = rows.group_by(["source_file", "flag"]).aggregate(rows=number)
-            found = by_flag.order_by(["source_file", "flag"]).to_pyarrow().to_pylist()
-            for row in found:
-                counts.setdefault((family, row["source_file"]), {})[row["flag"]] = row["rows"]
-            if any(row["rows"] > LISTED for row in found):
-                rows = ibis.union(*(_first(rows, row["source_file"], row["flag"]) for row in found))
-            if found:
-                tables.append(of_family(family, rows).to_pyarrow().cast(schema.FLAGS.arrow()))
-    return pa.concat_tables(tables).sort_by([(name, "ascending") for name in schema.FLAGS.key]), counts
-
-
-def of_family(family: str, rows: ir.Table) -> ir.Table:
-    """Return the flagged rows of a family in the columns of schema.FLAGS."""
-    return rows.mutate(family=ibis.literal(family)).select(schema.FLAGS.names)
-
-
-def _first(rows: ir.Table, source_file: str, flag: str) -> ir.Table:
-    of_file = rows.filter((rows.source_file == source_file) & (rows.flag == flag))
-    return of_file.order_by(["source_row", "column"]).limit(LISTED)
+    for row in found.to_pylist():
+        counts.setdefault((row["family"], row["source_file"]), {})[row["flag"]] = row["rows"]
+    if not counts:
+        return schema.FLAGS.arrow().empty_table(), counts
+    place = ibis.row_number().over(group_by=by, order_by=["source_row", "column"])
+    first = rows.mutate(_place=place).filter(lambda t: t._place < LISTED).select(schema.FLAGS.names)
+    key = [(name, "ascending") for name in schema.FLAGS.key]
+    return first.to_pyarrow().cast(schema.FLAGS.arrow()).sort_by(key), counts
 
 
 def _flag(rows: ir.Table, flag: str, rule: str) -> ir.Table:

@@ -114,12 +114,16 @@ def refuse_changing_groups(weight: ir.Table, name: str) -> None:
         )
 
 
-def one_spelling(rows: ir.Table, column: str) -> ir.StringValue | None:
-    """Return a column's labels in one spelling each, the first in sort order, where only case and blanks differ.
+def one_spelling(rows: ir.Table, *columns: str) -> dict[str, ir.StringValue]:
+    """Return by column its labels in one spelling each, the first in sort order, where only case and blanks differ.
 
-    None when all labels differ in more than that already.
+    A column whose labels all differ in more than that already is left out.
     """
-    labels = [label for label in rows.select(column).distinct().to_pyarrow()[column].to_pylist() if label is not None]
-    if len({" ".join(label.split()).lower() for label in labels}) == len(labels):
-        return None
-    return rows[column].min().over(group_by=rows[column].strip().re_replace(r"\s+", " ").lower())
+    written = rows.select(*columns).distinct().to_pyarrow()
+    spelt = {}
+    for column in columns:
+        labels = set(written[column].drop_null().to_pylist())
+        if len({" ".join(label.split()).lower() for label in labels}) < len(labels):
+            plainly = rows[column].strip().re_replace(r"\s+", " ").lower()
+            spelt[column] = rows[column].min().over(group_by=plainly)
+    return spelt

@@ -6,6 +6,7 @@ them, so each first looks for the groups that can hold one and reads closely onl
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import ibis
@@ -131,19 +132,25 @@ def rules(when: str) -> dict[str, str]:
     }
 
 
-def alike(kept: ir.Table, family: Family) -> ir.Table:
-    """Return the groups of two rows or more in which repeated entries can be: a few columns of them."""
-    return kept.group_by(_alike(family)).having(kept.count() > 1).aggregate()
+def alike(kept: ir.Table, family: Family, said: Collection[str]) -> ir.Table:
+    """Return the kept rows that share their person, day and value with another one: among them all repeated entries.
+
+    `said` are the fields that the study maps; without the family's value, one of these takes its place.
+    """
+    telling = [name for name in (family.value, "food", *_identity(family)) if name in said and name not in _DAY]
+    by = [*_DAY, *telling[:1]]
+    groups = kept.group_by(by).having(kept.count() > 1).aggregate()
+    return _some(kept, groups, by).select(*_PLACE, *_identity(family))
 
 
-def repeated_entries(kept: ir.Table, groups: ir.Table, family: Family, column: str) -> ir.Table:
+def repeated_entries(alike: ir.Table, family: Family, column: str) -> ir.Table:
     """Return the rows that say what an earlier row of the same file says: a person may eat the same thing twice.
 
-    Columns: source_file, source_row, subject_id, column, value; `column` is the one to show, `groups` the result of
+    Columns: source_file, source_row, subject_id, column, value; `column` is the one to show, `alike` the result of
     `alike`.
     """
     again = ibis.row_number().over(group_by=[*_identity(family), "source_file"], order_by="source_row") > 0
-    found = _some(kept, groups, _alike(family)).mutate(_again=again).filter(lambda t: t._again)
+    found = alike.mutate(_again=again).filter(lambda t: t._again)
     return found.select(*_PLACE, "subject_id", column=ibis.literal(column), value=found[column].cast("string"))
 
 

@@ -78,15 +78,15 @@ class FeatureEngineer:
         self.cleaned = Cleaned(**families, days=days)
         self.jumps = self._jumps(families["weight"])
         counted = {name: families[name] for name in study.families()}
-        by_reason = accounts.by_reason(counted)
-        with spans.making(schema.QUARANTINE.name):
-            self.tables["quarantine"] = accounts.quarantine(counted, by_reason)
         with spans.making(schema.FLAGS.name):
-            self._marked = self._flagged(), self._remarked()
-            self.tables["flags"], flagged = marks.listed(*self._marked)
+            marked = self._step("marked", marks.every(self._flagged()))
+            tallied = accounts.tally(counted)
+            self.tables["flags"], flagged = marks.listed(marked)
+        with spans.making(schema.QUARANTINE.name):
+            self.tables["quarantine"] = accounts.quarantine(counted, tallied[0])
         for name in self.typed:
             engine.drop(self.connection, f"typed_{name}")
-        self.accounts = accounts.count(counted, by_reason, self.tables["quarantine"], flagged)
+        self.accounts = accounts.count(counted, tallied, self.tables["quarantine"], flagged)
         self._publish("subjects", people.subjects(families, self._units(), self.jumps))
         reasons = self.accounts.of_family("weight")
         people.refuse_what_cannot_be_meant(self.tables["subjects"], reasons, study, self.study)
@@ -130,11 +130,8 @@ class FeatureEngineer:
         if lone is not None or not alone:
             expression = repeats.set_aside(rows, FAMILIES[name], when, lone, self.bronze[name], files=files)
             aside = self._step(f"aside_{name}", expression)
-        labels = {}
-        if name == "weight":
-            spelt = {column: people.one_spelling(rows, column) for column in ("group", "condition")}
-            labels = {column: label for column, label in spelt.items() if label is not None}
-            rows = rows.mutate(**labels)
+        labels = people.one_spelling(rows, "group", "condition") if name == "weight" else {}
+        rows = rows.mutate(**labels)
         if aside is None or not _has_rows(aside):
             return self._step(f"clean_{name}", rows.order_by(_PLACE)) if labels else rows
         joined = rows.left_join(aside, _PLACE)
@@ -149,23 +146,18 @@ class FeatureEngineer:
         kept = {name: rows.filter(rows.reason.isnull()) for name, rows in self.families.items()}
         flagged = {"weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"])}
         if "nutrition" in study.families():
-            # As a table the engine knows that they are few and reads the entries once.
-            alike = self._step("alike", repeats.alike(kept["nutrition"], NUTRITION))
-            flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, study.mapping("nutrition"))
+            mapping = study.mapping("nutrition")
+            alike = self._step("alike", repeats.alike(kept["nutrition"], NUTRITION, mapping.fields))
+            flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, mapping)
         if "fiber" in study.families():
             off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
             with engine.one_thread(self.connection):
                 flagged["fiber"] = marks.of_totals(self._step("fiber_off", off))
-        return flagged
-
-    def _remarked(self) -> dict[str, ibis.Table]:
-        """Return the kept rows with values that were read with care, by family."""
-        study, remarked = self.settings.study, {}
         for name, typed in self.typed.items():
             simple = self.evidence.simple(name)
             remarks = cleaning.remarks(typed, FAMILIES[name], study.mapping(name), study, simple)
-            remarked[name] = marks.of_kept(remarks, self.families[name])
-        return remarked
+            flagged[name].append(marks.of_kept(remarks, self.families[name]))
+        return flagged
 
     def _units(self) -> ibis.Table:
         """Return what evidence.gather found of each person's unit of weight as a table: subject_id, unit, evidence."""
@@ -179,12 +171,13 @@ class FeatureEngineer:
         self._steps[name] = expression
         return engine.keep(self.connection, name, expression)
 
-    def _publish(self, name: str, expression: ibis.Table) -> ibis.Table:
-        """Run the expression of a silver dataset, and keep its rows in the order of its key."""
+    def _publish(self, name: str, expression: ibis.Table) -> None:
+        """Run the expression of a silver dataset, or take its step, and hold its rows in the order of its key."""
         dataset = schema.SILVER[name]
-        step = self._step(name, expression.select(dataset.names))
-        self.tables[name] = step.order_by(list(dataset.key)).to_pyarrow().cast(dataset.arrow())
-        return step
+        rows = expression.select(dataset.names)
+        self._steps.setdefault(name, rows)
+        with spans.making(dataset.name):
+            self.tables[name] = rows.order_by(list(dataset.key)).to_pyarrow().cast(dataset.arrow())
 
     def ledger(self) -> dict[str, dict[str, Any]]:
         """Return, for each raw file, rows read by bronze, kept, quarantined by reason and flagged, and the evidence.
@@ -203,7 +196,8 @@ class FeatureEngineer:
         # With more than one thread, the order in which a sum adds up, and so its last digit, differs from run to run.
         with engine.one_thread(self.connection):
             self._publish("study_days", features.study_days(self.cleaned))
-            weekly = self._publish("weekly_features", features.weekly_features(self.cleaned))
+            weekly = self._step("weekly_features", features.weekly_features(self.cleaned))
+            self._publish("weekly_features", weekly)
             self._weigh(self.cleaned, weekly, "subject_trajectories", "modeling_dataset")
             if self.jumps.count().to_pyarrow().as_py():
                 calm = self._step("weight_without_jumps", jumps.set_aside(self.cleaned.weight, self.jumps))
@@ -216,7 +210,8 @@ class FeatureEngineer:
         return {name: self.tables[name] for name in schema.SILVER}
 
     def _weigh(self, cleaned: Cleaned, weekly: ibis.Table, trajectories: str, modeling: str) -> None:
-        weighed = self._publish(trajectories, features.subject_trajectories(cleaned))
+        weighed = self._step(trajectories, features.subject_trajectories(cleaned))
+        self._publish(trajectories, weighed)
         self._publish(modeling, features.modeling_dataset(weekly, weighed, self.settings.silver))
 
     def lineage(self) -> dict[str, columns.Traced]:
@@ -229,13 +224,10 @@ class FeatureEngineer:
         known: dict[str, str | columns.Traced] = {family: f"bronze/{family}" for family in FAMILIES} | {"units": units}
         for name, expression in self._steps.items():
             known[name] = columns.trace(expression, known)
-        flagged, remarked = self._marked
-        marked = [marks.of_family(family, rows) for family, parts in flagged.items() for rows in parts]
-        marked += [marks.of_family(family, rows) for family, rows in remarked.items()]
-        aside = [accounts.set_aside(family, self.families[family]) for family in self.settings.study.families()]
         traced = {dataset.name: known[name] for name, dataset in schema.SILVER.items() if name in known}
-        for dataset, parts in ((schema.FLAGS, marked), (schema.QUARANTINE, aside)):
-            traced[dataset.name] = columns.merged(columns.trace(part, known) for part in parts)
+        traced[schema.FLAGS.name] = known["marked"]
+        aside = [accounts.set_aside(family, self.families[family]) for family in self.settings.study.families()]
+        traced[schema.QUARANTINE.name] = columns.merged(columns.trace(part, known) for part in aside)
         return {name: one for name, one in traced.items() if isinstance(one, columns.Traced)}
 
     def validate_schema(self) -> list[Verdict]:
