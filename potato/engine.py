@@ -78,7 +78,8 @@ class _DuckDB(Backend):
 
     def create_table(self, name: str, /, obj: Any = None, **kwargs: Any) -> ibis.Table:
         """Let an expression be computed into a temporary table."""
-        self._run_pre_execute_hooks(obj)
+        if obj.op().find(ops.InMemoryTable):
+            self._run_pre_execute_hooks(obj)  # hands its rows over, for which it waits
         schema, place = obj.schema(), f'"temp"."main"."{name}"'
         text_of = self.compiler.type_mapper.to_string
         columns = ", ".join(f'"{column}" {text_of(dtype)}' for column, dtype in schema.items())

@@ -72,7 +72,7 @@ def _candidates(rows: pa.Table, names: list[str], time: int) -> list[int]:
     known = {text: normal(text) in names for text in texts}
     others = [text for text in texts if not known[text]][:_STRANGERS]
     named = pa.array([text for text in texts if known[text]], pa.string())
-    candidates = pc.indices_nonzero(pc.is_in(column, named)).to_pylist()
+    candidates = pc.indices_nonzero(pc.is_in(column, named)).to_pylist() if len(named) else []
     return sorted([*candidates, *(pc.index(column, text).as_py() for text in others)])
 
 

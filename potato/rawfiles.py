@@ -184,8 +184,7 @@ def _rows(text: decoding.Decoded, start: Opening, mapping: FamilyMapping, name: 
 
 def _well_formed(content: bytes, start: Opening, layout: rawrows.Layout) -> pa.Table | None:
     """Read with Arrow a file whose records are lines of equally many cells; None for any other."""
-    returns = content.count(b"\r")
-    if layout.width < 2 or (returns and returns != content.count(b"\r\n")):
+    if layout.width < 2 or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n")):
         return None
     offset = _after_lines(content, start.header_lines)
     rest = np.frombuffer(content, np.uint8, offset=offset)
