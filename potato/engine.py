@@ -22,9 +22,6 @@ from potato.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# The engine merges nested selects by itself, and Ibis takes longer for it.
-ibis.options.sql.fuse_selects = False
-
 _SOURCE = re.compile(r'\bFROM (?:"[^"]+"\.)*"([^"]+)"')
 
 

@@ -132,15 +132,18 @@ def rules(when: str) -> dict[str, str]:
     }
 
 
-def alike(kept: ir.Table, family: Family, said: Collection[str]) -> ir.Table:
-    """Return the kept rows that share their person, day and value with another one: among them all repeated entries.
+def alike(rows: ir.Table, family: Family, said: Collection[str]) -> ir.Table:
+    """Return the usable rows that share their person, day and value with another one: among them all repeated entries.
 
     `said` are the fields that the study maps; without the family's value, one of these takes its place.
     """
     telling = [name for name in (family.value, "food", *_identity(family)) if name in said and name not in _DAY]
     by = [*_DAY, *telling[:1]]
-    groups = kept.group_by(by).having(kept.count() > 1).aggregate()
-    return _some(kept, groups, by).select(*_PLACE, *_identity(family))
+    usable = rows.filter(rows.reason.isnull())
+    groups = usable.group_by(by).having(usable.count() > 1).aggregate()
+    # Filtered once more: a filter that is used twice would be a table of its own, with every column of every row.
+    alike = _some(rows, groups, by)
+    return alike.filter(alike.reason.isnull()).select(*_PLACE, *_identity(family))
 
 
 def repeated_entries(alike: ir.Table, family: Family, column: str) -> ir.Table:

@@ -131,7 +131,7 @@ class FeatureEngineer:
             expression = repeats.set_aside(rows, FAMILIES[name], when, lone, self.bronze[name], files=files)
             aside = self._step(f"aside_{name}", expression)
         labels = people.one_spelling(rows, "group", "condition") if name == "weight" else {}
-        rows = rows.mutate(**labels)
+        rows = rows.mutate(**labels) if labels else rows
         if aside is None or not _has_rows(aside):
             return self._step(f"clean_{name}", rows.order_by(_PLACE)) if labels else rows
         joined = rows.left_join(aside, _PLACE)
@@ -147,7 +147,7 @@ class FeatureEngineer:
         flagged = {"weight": marks.of_weigh_ins(self.jumps, self.bronze["weight"])}
         if "nutrition" in study.families():
             mapping = study.mapping("nutrition")
-            alike = self._step("alike", repeats.alike(kept["nutrition"], NUTRITION, mapping.fields))
+            alike = self._step("alike", repeats.alike(self.families["nutrition"], NUTRITION, mapping.fields))
             flagged["nutrition"] = marks.of_entries(kept["nutrition"], alike, mapping)
         if "fiber" in study.families():
             off = conflicts.fiber_off(kept["fiber"], kept["nutrition"], conflicts.incomplete_days(cleaned.nutrition))
