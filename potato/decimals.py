@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 
@@ -9,9 +10,9 @@ import ibis
 import ibis.expr.types as ir
 
 from potato import quantities
-from potato.families import Family
+from potato.families import FAMILIES, Family
 from potato.orders import Row, fetch
-from potato.study import FamilyMapping
+from potato.study import FamilyMapping, Study
 
 _GLANCE = 1_000  # rows at the start of a file, of which most have a number with one or two decimals
 
@@ -25,17 +26,41 @@ def numeric(family: Family, mapping: FamilyMapping) -> list[str]:
     return [f.name for f in family.fields if f.kind in ("number", "weight") and f.name in mapping.columns]
 
 
+def glance(tables: Mapping[str, ir.Table], study: Study) -> dict[str, dict[str, Row]]:
+    """Return, by family and file, what the first rows of a file tell of its numbers, as `of_files` needs it."""
+    parts = []
+    for family, mapping in study.families().items():
+        if names := numeric(FAMILIES[family], mapping):
+            first = tables[family].filter(tables[family].source_row <= _GLANCE)
+            parts.append(_looks(first, names).mutate(family=ibis.literal(family)))
+    found: dict[str, dict[str, Row]] = {family: {} for family in study.families()}
+    for row in fetch(ibis.union(*parts)):
+        found[row["family"]][row["source_file"]] = row
+    return found
+
+
 def of_files(
-    table: ir.Table, family: Family, mapping: FamilyMapping, simple: frozenset[str]
+    table: ir.Table,
+    family: Family,
+    mapping: FamilyMapping,
+    simple: frozenset[str],
+    files: list[str],
+    glance: Mapping[str, Row],
 ) -> dict[str, tuple[str | None, str]]:
-    """Return for each file its decimal mark and the sentence that says why; `simple` are columns without commas."""
+    """Return for each file its decimal mark and the sentence that says why.
+
+    Parameters
+    ----------
+    table : the whole rows of bronze's table of the family.
+    simple, files : columns without commas and the files, as plain.columns finds them.
+    glance : what `glance` found of the family.
+    """
     names = numeric(family, mapping)
     if simple.issuperset(names):
-        files = [row["source_file"] for row in fetch(table.select("source_file").distinct())]
         why = "no number has a comma" if names else "no column of numbers is used"
         stated = (mapping.decimal, "stated in the study file") if mapping.decimal and names else None
         told: dict[str, tuple[str | None, str]] = dict.fromkeys(files, stated or (".", why))
-        return told if mapping.decimal else {**told, **_maybe_thousands(table, names, files)}
+        return told if mapping.decimal else {**told, **_maybe_thousands(table, names, files, glance)}
     totals = table.group_by("source_file").aggregate(
         # Most files have no comma in a number: nothing else has to be looked at.
         odd=_any([_may_have_comma(table[name]) for name in names if name not in simple]).any(),
@@ -52,21 +77,23 @@ def of_files(
         else:
             found[row["source_file"]] = (".", "no number has a comma")
     pointed = [name for name, (mark, _) in found.items() if mark == "."]
-    return found | _maybe_thousands(table, names, pointed)
+    return found | _maybe_thousands(table, names, pointed, glance)
 
 
-def _maybe_thousands(table: ir.Table, names: list[str], files: list[str]) -> dict[str, tuple[None, str]]:
+def _maybe_thousands(
+    table: ir.Table, names: list[str], files: list[str], glance: Mapping[str, Row]
+) -> dict[str, tuple[None, str]]:
     """Return those of `files` whose points may set thousands apart, with the sentence that says so.
 
     They have three digits after each point, beside whole numbers over 99: 1.850 beside 950 is 1850 as well as 1.85.
     """
     if not names:
         return {}
-    glance = _looks(table.filter(table.source_row <= _GLANCE), names)
     files = [name for name in files if not glance.get(name, {}).get("clear")]
     if files:
         table = table.filter(table.source_file.isin(files))
-        files = [name for name, look in _looks(table, names).items() if look["pointed"] and not look["clear"]]
+        looks = fetch(_looks(table, names))
+        files = [look["source_file"] for look in looks if look["pointed"] and not look["clear"]]
     if not files:
         return {}
     table = table.filter(table.source_file.isin(files))
@@ -84,14 +111,13 @@ def _maybe_thousands(table: ir.Table, names: list[str], files: list[str]) -> dic
     }
 
 
-def _looks(table: ir.Table, names: list[str]) -> dict[str, Row]:
+def _looks(table: ir.Table, names: list[str]) -> ir.Table:
     """Return for each file whether a number is `clear`, with one or two decimals, and whether a text is `pointed`."""
     texts = [table[name] for name in names]
     # Words such as n.a. sort after the digits.
     clear = _any([(text < ":") & (text.like("%._") | text.like("%.__")) for text in texts])
     pointed = _any([text.contains(".") for text in texts])
-    looked = table.group_by("source_file").aggregate(clear=clear.any(), pointed=pointed.any())
-    return {row["source_file"]: row for row in fetch(looked)}
+    return table.group_by("source_file").aggregate(clear=clear.any(), pointed=pointed.any())
 
 
 def _any(values: list[ir.BooleanValue]) -> ir.BooleanValue:

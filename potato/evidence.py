@@ -91,11 +91,13 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
         when the study file states an order in which clearly fewer dates can be read than in another.
     """
     files = []
+    simples, names = plain.columns(bronze, study)
+    tables = {name: bronze[name].filter(bronze[name].fault.isnull()) for name in study.families()}
+    glances = decimals.glance(tables, study)
     plains = {name: frozenset(family.names) for name, family in FAMILIES.items()}  # without rows all is plain
     for name, mapping in study.families().items():
-        table = bronze[name].filter(bronze[name].fault.isnull())
-        simple = plain.columns(bronze[name], FAMILIES[name], mapping)
-        marks = decimals.of_files(table, FAMILIES[name], mapping, simple)
+        table, simple = tables[name], simples[name]
+        marks = decimals.of_files(table, FAMILIES[name], mapping, simple, names[name], glances[name])
         # Where a comma may mark the decimals, a point may not.
         pointed = all(mark == "." for mark, _ in marks.values())
         plains[name] = simple if pointed else simple.difference(decimals.numeric(FAMILIES[name], mapping))
@@ -108,8 +110,7 @@ def gather(bronze: Mapping[str, ir.Table], study: Study) -> Evidence:
             mark, because = marks[source_file]
             files.append(FileEvidence(name, source_file, of_dates.order, of_dates.why, mark, because, of_dates.doubted))
     of_files = Evidence(files, [], plains)
-    weights = bronze["weight"].filter(bronze["weight"].fault.isnull())
-    return replace(of_files, units=_units(weights, study.weight, of_files))
+    return replace(of_files, units=_units(tables["weight"], study.weight, of_files))
 
 
 def stated_unit(table: ir.Table) -> ir.StringValue:

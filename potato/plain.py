@@ -6,36 +6,48 @@ different texts, which are few beside its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import ibis
 import ibis.expr.types as ir
 
 from potato import dates
-from potato.families import Family
+from potato.families import FAMILIES
 from potato.orders import fetch
 from potato.quantities import is_missing, is_unusual
-from potato.study import FamilyMapping
+from potato.study import Study
 
 # Fewer digits than overflow a number; other shapes that a cast may read, such as 1e3, are not plain.
 _NUMBER = r"^-?\d{1,15}(\.\d{1,30})?$"
 
 
-def columns(table: ir.Table, family: Family, mapping: FamilyMapping) -> frozenset[str]:
-    """Return the fields of a bronze table that the study maps and of which each text is plain, absent or empty.
+def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, frozenset[str]], dict[str, list[str]]]:
+    """Return, by family, the fields that the study maps and of which each text is plain, and the files with whole rows.
 
-    A number is digits, with a point before its decimals at most; a date is yyyy-mm-dd and a day of the calendar. Both
-    may say in a word that there is no value. A text has no blanks around it and no such word. Day numbers and units
-    are never said to be plain: nothing is read faster for it.
+    A text is plain when it is absent or empty, too. A number is digits, with a point before its decimals at most; a
+    date is yyyy-mm-dd and a day of the calendar. Both may say in a word that there is no value. Other texts have no
+    blanks around them and no such word. Day numbers and units are never said to be plain: nothing is read faster for it.
     """
-    looked_at = [f for f in family.fields if f.name in mapping.fields and f.kind in _ODD and f.name != "unit"]
-    counted = []
-    for field in looked_at:
-        texts = table.select(text=table[field.name]).distinct()
-        # Summed up and not filtered: an engine would filter before it looks for the different texts, hence each row.
-        odd = ibis.ifelse(texts.text.nullif("").notnull() & _ODD[field.kind](texts.text), 1, 0).sum()
-        counted.append(texts.aggregate(odd=odd).mutate(name=ibis.literal(field.name)))
-    return frozenset(row["name"] for row in fetch(ibis.union(*counted)) if not row["odd"]) if counted else frozenset()
+    parts = []
+    for family, mapping in study.families().items():
+        table, named = bronze[family], ibis.literal(family)
+        files = table.filter(table.fault.isnull()).select(name=table.source_file.cast("string")).distinct()
+        parts.append(files.mutate(family=named, odd=ibis.null("int64")))
+        looked_at = [f for f in FAMILIES[family].fields if f.name in mapping.fields and f.kind in _ODD]
+        for field in (field for field in looked_at if field.name != "unit"):
+            texts = table.select(text=table[field.name]).distinct()
+            # Summed up and not filtered: an engine would filter before it looks for the different texts, hence each row.
+            odd = ibis.ifelse(texts.text.nullif("").notnull() & _ODD[field.kind](texts.text), 1, 0).sum()
+            counted = texts.aggregate(odd=odd.fill_null(0))
+            parts.append(counted.select(name=ibis.literal(field.name), family=named, odd="odd"))
+    found = fetch(ibis.union(*parts))
+
+    def of(family: str, *, files: bool) -> list[str]:
+        return [row["name"] for row in found if row["family"] == family and (row["odd"] is None if files else row["odd"] == 0)]
+
+    return {name: frozenset(of(name, files=False)) for name in study.families()}, {
+        name: of(name, files=True) for name in study.families()
+    }
 
 
 def _odd_number(text: ir.StringValue) -> ir.BooleanValue:

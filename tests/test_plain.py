@@ -102,5 +102,6 @@ def test_a_column_with_a_date_that_needs_care_is_not_plain(date: str) -> None:
 
 def test_a_study_without_a_mapped_number_has_plain_words() -> None:
     tables = bronze(ibis.duckdb.connect(threads=1), weight=[{}])
-    mapping = study().mapping("weight")
-    assert plain.columns(tables["weight"], families.WEIGHT, mapping) >= {"subject_id", "weight", "date"}
+    simple, files = plain.columns(tables, study())
+    assert simple["weight"] >= {"subject_id", "weight", "date"}
+    assert files["weight"] == ["f.csv"]
