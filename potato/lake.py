@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,10 @@ def write_parts(parts: list[pa.Buffer], folder: Path) -> None:
 
 
 def encoded(table: pa.Table) -> list[pa.Buffer]:
-    """Return `table` as the bytes of Parquet files, one or several of many rows each."""
+    """Return `table` as the bytes of Parquet files, one or several of many rows each, encoded at once."""
     starts = range(0, max(table.num_rows, 1), _ROWS_OF_A_PART)
-    return [_encoded(table.slice(start, _ROWS_OF_A_PART)) for start in starts]
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_encoded, (table.slice(start, _ROWS_OF_A_PART) for start in starts)))
 
 
 def _encoded(table: pa.Table) -> pa.Buffer:

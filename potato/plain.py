@@ -14,11 +14,13 @@ import ibis.expr.types as ir
 from potato import dates
 from potato.families import FAMILIES
 from potato.orders import fetch
-from potato.quantities import is_missing, is_unusual
+from potato.quantities import MISSING, is_missing, is_unusual, pattern_of
 from potato.study import Study
 
 # Fewer digits than overflow a number; other shapes that a cast may read, such as 1e3, are not plain.
-_NUMBER = r"^-?\d{1,15}(\.\d{1,30})?$"
+# Nor are words with points, such as n.a., which would ask for the file's decimal mark, and nan, which a cast reads.
+_WORDS = [word for word in MISSING if "." not in word and word != "nan"]
+_NUMBER_OR_WORD = rf"^-?\d{{1,15}}(\.\d{{1,30}})?$|{pattern_of(_WORDS)}"
 
 
 def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, frozenset[str]], dict[str, list[str]]]:
@@ -37,7 +39,7 @@ def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, fro
         for field in (field for field in looked_at if field.name != "unit"):
             texts = table.select(text=table[field.name]).distinct()
             # Summed up and not filtered: an engine would filter before it looks for the different texts, hence each row.
-            odd = ibis.ifelse(texts.text.nullif("").notnull() & _ODD[field.kind](texts.text), 1, 0).sum()
+            odd = ibis.ifelse(_ODD[field.kind](texts.text.nullif("")), 1, 0).sum()
             counted = texts.aggregate(odd=odd.fill_null(0))
             parts.append(counted.select(name=ibis.literal(field.name), family=named, odd="odd"))
     found = fetch(ibis.union(*parts))
@@ -51,9 +53,7 @@ def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, fro
 
 
 def _odd_number(text: ir.StringValue) -> ir.BooleanValue:
-    # Two points in a word such as n.a. would ask for the file's decimal mark.
-    word = is_missing(text) & text.try_cast("float64").isnull() & ~text.contains(".")
-    return ~(text.re_search(_NUMBER) | word)
+    return ~text.re_search(_NUMBER_OR_WORD)
 
 
 def _odd_date(text: ir.StringValue) -> ir.BooleanValue:

@@ -42,7 +42,14 @@ MISSING = (
 
 # A pattern and no list: DuckDB looks a list up for every row, also where a branch is never taken.
 _BLANK = "[\\s\u00a0\u202f]"  # written out: engines spell escapes differently
-_MISSING = f"^{_BLANK}*(?i:{'|'.join(re.escape(word) for word in MISSING)}){_BLANK}*$"
+
+
+def pattern_of(words: Iterable[str]) -> str:
+    """Return the pattern of a text that is one of `words` in any letters, with or without blanks around it."""
+    return f"^{_BLANK}*(?i:{'|'.join(re.escape(word) for word in words)}){_BLANK}*$"
+
+
+_MISSING = pattern_of(MISSING)
 _UNUSUAL = f"{_MISSING}|^{_BLANK}|{_BLANK}$"
 _MORE_THAN_A_NUMBER = "[^-+.,'’\\d\\s\u00a0\u202f]"
 

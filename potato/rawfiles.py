@@ -192,7 +192,7 @@ def _well_formed(content: bytes, start: Opening, layout: rawrows.Layout) -> pa.T
         reading = other.submit(_cells, content, offset, start.separator, layout.width)
         if content.startswith(b"\xef\xbb\xbf", offset) or not _quotes_pair_up(rest, start.separator):
             return None
-        count = _count_lines(content, offset)
+        count = _count_lines(rest)
         try:
             cells = reading.result()
         except pa.ArrowInvalid:
@@ -248,8 +248,9 @@ def _quotes_pair_up(rest: npt.NDArray[np.uint8], separator: str) -> bool:
     return bool(edges[after].all())
 
 
-def _count_lines(content: bytes, offset: int) -> int:
-    return content.count(b"\n", offset) + (not content.endswith(b"\n"))
+def _count_lines(rest: npt.NDArray[np.uint8]) -> int:
+    ends = sum(int(np.count_nonzero(rest[i : i + _PIECE] == ord("\n"))) for i in range(0, len(rest), _PIECE))
+    return ends + (not len(rest) or rest[-1] != ord("\n"))
 
 
 def _lines_with_text(rest: npt.NDArray[np.uint8], count: int, rows: int) -> npt.NDArray[np.signedinteger]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -50,6 +51,7 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
         return verdicts
     there = _rowsby_file({family: table.select(["source_file"]) for family, table in tables.items()})
     faulty = _rowsby_file({family: table.filter(_broken(table["fault"])) for family, table in tables.items()})
+    again = _repeated_rows(tables)
     return verdicts + contracts.hold(
         [
             Rule(
@@ -58,6 +60,15 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
                 "error",
                 "Each raw file has as many rows in the tables as the ledger says were read.",
                 by_file(files, lambda file: abs(file["rows_read"] - there[_place(file)])),
+                high=0,
+                shown=",.0f",
+            ),
+            Rule(
+                "a_raw_row_stands_once",
+                "bronze/ledger",
+                "error",
+                "source_file and source_row identify a row: each row of a raw file stands in its table once.",
+                by_file(files, lambda file: again[_place(file)]),
                 high=0,
                 shown=",.0f",
             ),
@@ -86,6 +97,20 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
 def _broken(faults: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return which rows are broken as rows, which those of another measure are not."""
     return pc.fill_null(pc.not_equal(faults, "not_chosen"), False)
+
+
+def _repeated_rows(tables: Tables) -> Counter[tuple[str, str]]:
+    """Return for each file how many rows of its table repeat an earlier one's place."""
+    found: Counter[tuple[str, str]] = Counter()
+    for family, table in tables.items():
+        files = pc.fill_null(table["source_file"], "").combine_chunks().dictionary_encode()
+        places = (files.indices.to_numpy().astype("int64") << 32) + pc.fill_null(table["source_row"], 0).to_numpy()
+        # A table is in the order of its files and rows: only where it is not there is something to look for.
+        if (np.diff(places) <= 0).any():
+            first = np.unique(places, return_index=True)[1]
+            repeated = np.bincount(np.delete(places, first) >> 32, minlength=len(files.dictionary)).tolist()
+            found.update({(family, file): n for file, n in zip(files.dictionary.to_pylist(), repeated, strict=True)})
+    return found
 
 
 def silver(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_it_is) -> list[Verdict]:

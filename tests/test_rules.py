@@ -60,7 +60,7 @@ def repeat_a_place(layer: Layer) -> None:
         (lose_a_row, "rows_of_the_ledger", "error"),
         (empty_a_file, "a_file_has_rows", "warning"),
         (break_rows, "share_of_faulty_rows", "warning"),
-        (repeat_a_place, "expect_compound_columns_to_be_unique", "error"),
+        (repeat_a_place, "a_raw_row_stands_once", "error"),
     ],
 )
 def test_a_broken_bronze_fails_the_one_rule_that_is_broken(
