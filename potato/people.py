@@ -36,21 +36,12 @@ def subjects(families: dict[str, ir.Table], units: ir.Table, jumps: ir.Table) ->
     `families` holds the cleaned rows, `units` (subject_id, unit, evidence), `jumps` the flagged weigh-ins. A row that
     is broken as a row, such as a second header, names nobody by itself.
     """
-    parts = []
-    for name, rows in families.items():
-        kept = rows.reason.isnull()
-        parts.append(
-            rows.filter(rows.subject_id.notnull())
-            .group_by("subject_id")
-            .aggregate(
-                **{f"{other}_rows": ibis.ifelse(kept & (other == name), 1, 0).sum() for other in families},
-                quarantined_rows=ibis.ifelse(kept, 0, 1).sum(),
-                whole_rows=ibis.ifelse(cleaning.is_whole(rows), 1, 0).sum(),
-            )
-        )
-    every = ibis.union(*parts)
-    numbers = [*(f"{name}_rows" for name in families), "quarantined_rows", "whole_rows"]
-    people = every.group_by("subject_id").aggregate(**{name: every[name].sum() for name in numbers})
+    parts = (rows.select("subject_id", "reason", family=ibis.literal(name)) for name, rows in families.items())
+    every = ibis.union(*parts).filter(lambda t: t.subject_id.notnull())
+    of_family = {f"{name}_rows": every.count(where=every.reason.isnull() & (every.family == name)) for name in families}
+    people = every.group_by("subject_id").aggregate(
+        **of_family, quarantined_rows=every.reason.count(), whole_rows=every.count(where=cleaning.is_whole(every))
+    )
     people = people.filter(people.whole_rows > 0).drop("whole_rows")
     flagged = jumps.group_by("subject_id").aggregate(jumps=jumps.source_row.count())
     told = units.select("subject_id", weight_unit="unit", unit_evidence="evidence")

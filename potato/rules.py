@@ -49,9 +49,10 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
         verdicts += contracts.check(frame(table), schema.BRONZE[family], at_least=1 if family == "weight" else 0)
     if not _as_in_the_dictionary(tables, schema.BRONZE):
         return verdicts
-    there = _rowsby_file({family: table.select(["source_file"]) for family, table in tables.items()})
-    faulty = _rowsby_file({family: table.filter(_broken(table["fault"])) for family, table in tables.items()})
-    again = _repeated_rows(tables)
+    there, again = _places(tables)
+    faulty = _rowsby_file(
+        {family: table.select(["source_file"]).filter(_broken(table["fault"])) for family, table in tables.items()}
+    )
     return verdicts + contracts.hold(
         [
             Rule(
@@ -99,18 +100,20 @@ def _broken(faults: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.not_equal(faults, "not_chosen"), False)
 
 
-def _repeated_rows(tables: Tables) -> Counter[tuple[str, str]]:
-    """Return for each file how many rows of its table repeat an earlier one's place."""
-    found: Counter[tuple[str, str]] = Counter()
+def _places(tables: Tables) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+    """Return for each file how many rows its table has of it, and how many of them repeat an earlier one's place."""
+    rows: Counter[tuple[str, str]] = Counter()
+    again: Counter[tuple[str, str]] = Counter()
     for family, table in tables.items():
         files = pc.fill_null(table["source_file"], "").combine_chunks().dictionary_encode()
-        places = (files.indices.to_numpy().astype("int64") << 32) + pc.fill_null(table["source_row"], 0).to_numpy()
+        file, names = files.indices.to_numpy().astype("int64"), [(family, name) for name in files.dictionary.to_pylist()]
+        rows.update(dict(zip(names, np.bincount(file, minlength=len(names)).tolist(), strict=True)))
+        places = (file << 32) + pc.fill_null(table["source_row"], 0).to_numpy()
         # A table is in the order of its files and rows: only where it is not there is something to look for.
         if (np.diff(places) <= 0).any():
-            first = np.unique(places, return_index=True)[1]
-            repeated = np.bincount(np.delete(places, first) >> 32, minlength=len(files.dictionary)).tolist()
-            found.update({(family, file): n for file, n in zip(files.dictionary.to_pylist(), repeated, strict=True)})
-    return found
+            repeated = np.delete(file, np.unique(places, return_index=True)[1])
+            again.update(dict(zip(names, np.bincount(repeated, minlength=len(names)).tolist(), strict=True)))
+    return rows, again
 
 
 def silver(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_it_is) -> list[Verdict]:
