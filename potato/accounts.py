@@ -136,7 +136,9 @@ def _bits(blocks: pa.Table) -> dict[str, int]:
     place = np.stack([files.indices.to_numpy(), blocks["block"].to_numpy()])
     first = np.flatnonzero(np.any(np.diff(place, axis=1, prepend=-1), axis=0))
     counts = np.bitwise_count(np.bitwise_or.reduceat(blocks["seen"].to_numpy(), first))
-    return dict(zip(files.dictionary.to_pylist(), np.bincount(place[0, first], counts).astype(int).tolist(), strict=True))
+    return dict(
+        zip(files.dictionary.to_pylist(), np.bincount(place[0, first], counts).astype(int).tolist(), strict=True)
+    )
 
 
 def _days_left_out(nutrition: ir.Table) -> dict[str, int]:

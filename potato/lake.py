@@ -23,8 +23,8 @@ ROOT_VARIABLE = "POTATO_ROOT"
 _AGAIN = "type `dvc repro`; where it finds nothing to do, `dvc repro --force`"
 _ROWS_OF_A_PART = 500_000
 _ROWS_OF_A_GROUP = 125_000  # read in parallel, a group by each thread
-# Arrow's own allocator asks for huge pages, which a machine whose memory is in pieces first has to put together: a third
-# of the time of reading goes there.
+# Arrow's own allocator asks for huge pages, which a machine whose memory is in pieces has to put together first: up to
+# a third of the time that it reads a file goes there.
 pa.set_memory_pool(pa.system_memory_pool())
 
 _RENAME_EXCHANGE = 2

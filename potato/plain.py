@@ -24,11 +24,11 @@ _NUMBER_OR_WORD = rf"^-?\d{{1,15}}(\.\d{{1,30}})?$|{pattern_of(_WORDS)}"
 
 
 def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, frozenset[str]], dict[str, list[str]]]:
-    """Return, by family, the fields that the study maps and of which each text is plain, and the files with whole rows.
+    """Return, by family, the plain ones of the fields that the study maps, and the files that have whole rows.
 
-    A text is plain when it is absent or empty, too. A number is digits, with a point before its decimals at most; a
-    date is yyyy-mm-dd and a day of the calendar. Both may say in a word that there is no value. Other texts have no
-    blanks around them and no such word. Day numbers and units are never said to be plain: nothing is read faster for it.
+    A number is plain as digits, with a point before its decimals at most; a date as yyyy-mm-dd and a day of the
+    calendar. Both may say in a word that there is no value. Other texts have no blanks around them and no such word.
+    Any text may be absent or empty. Day numbers and units are never said to be plain: nothing is read faster for it.
     """
     parts = []
     for family, mapping in study.families().items():
@@ -38,18 +38,18 @@ def columns(bronze: Mapping[str, ir.Table], study: Study) -> tuple[dict[str, fro
         looked_at = [f for f in FAMILIES[family].fields if f.name in mapping.fields and f.kind in _ODD]
         for field in (field for field in looked_at if field.name != "unit"):
             texts = table.select(text=table[field.name]).distinct()
-            # Summed up and not filtered: an engine would filter before it looks for the different texts, hence each row.
+            # Summed up and not filtered: an engine would filter each row before it looks for the different texts.
             odd = ibis.ifelse(_ODD[field.kind](texts.text.nullif("")), 1, 0).sum()
             counted = texts.aggregate(odd=odd.fill_null(0))
             parts.append(counted.select(name=ibis.literal(field.name), family=named, odd="odd"))
-    found = fetch(ibis.union(*parts))
-
-    def of(family: str, *, files: bool) -> list[str]:
-        return [row["name"] for row in found if row["family"] == family and (row["odd"] is None if files else row["odd"] == 0)]
-
-    return {name: frozenset(of(name, files=False)) for name in study.families()}, {
-        name: of(name, files=True) for name in study.families()
-    }
+    fields: dict[str, set[str]] = {family: set() for family in study.families()}
+    named_files: dict[str, list[str]] = {family: [] for family in study.families()}
+    for row in fetch(ibis.union(*parts)):
+        if row["odd"] is None:
+            named_files[row["family"]].append(row["name"])
+        elif not row["odd"]:
+            fields[row["family"]].add(row["name"])
+    return {family: frozenset(names) for family, names in fields.items()}, named_files
 
 
 def _odd_number(text: ir.StringValue) -> ir.BooleanValue:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from potato import contracts, schema, shares
+from potato import contracts, filerows, schema, shares
 from potato.contracts import Rule
 from potato.families import FAMILIES
 from potato.manifest import Verdict
@@ -49,10 +48,7 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
         verdicts += contracts.check(frame(table), schema.BRONZE[family], at_least=1 if family == "weight" else 0)
     if not _as_in_the_dictionary(tables, schema.BRONZE):
         return verdicts
-    there, again = _places(tables)
-    faulty = _rowsby_file(
-        {family: table.select(["source_file"]).filter(_broken(table["fault"])) for family, table in tables.items()}
-    )
+    there, again, faulty = filerows.of_bronze(tables)
     return verdicts + contracts.hold(
         [
             Rule(
@@ -60,7 +56,7 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
                 "bronze/ledger",
                 "error",
                 "Each raw file has as many rows in the tables as the ledger says were read.",
-                by_file(files, lambda file: abs(file["rows_read"] - there[_place(file)])),
+                by_file(files, lambda file: abs(file["rows_read"] - there[filerows.place(file)])),
                 high=0,
                 shown=",.0f",
             ),
@@ -69,7 +65,7 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
                 "bronze/ledger",
                 "error",
                 "source_file and source_row identify a row: each row of a raw file stands in its table once.",
-                by_file(files, lambda file: again[_place(file)]),
+                by_file(files, lambda file: again[filerows.place(file)]),
                 high=0,
                 shown=",.0f",
             ),
@@ -87,33 +83,12 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
                 "warning",
                 f"At most {MOST_FAULTY:.0%} of a file's rows are broken as rows, such as rows with too few or too many"
                 " cells or a quote that never closes.",
-                by_file(files, lambda file: faulty[_place(file)] / max(file["rows_read"], 1)),
+                by_file(files, lambda file: faulty[filerows.place(file)] / max(file["rows_read"], 1)),
                 high=MOST_FAULTY,
                 shown=".1%",
             ),
         ]
     )
-
-
-def _broken(faults: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return which rows are broken as rows, which those of another measure are not."""
-    return pc.fill_null(pc.not_equal(faults, "not_chosen"), False)
-
-
-def _places(tables: Tables) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
-    """Return for each file how many rows its table has of it, and how many of them repeat an earlier one's place."""
-    rows: Counter[tuple[str, str]] = Counter()
-    again: Counter[tuple[str, str]] = Counter()
-    for family, table in tables.items():
-        files = pc.fill_null(table["source_file"], "").combine_chunks().dictionary_encode()
-        file, names = files.indices.to_numpy().astype("int64"), [(family, name) for name in files.dictionary.to_pylist()]
-        rows.update(dict(zip(names, np.bincount(file, minlength=len(names)).tolist(), strict=True)))
-        places = (file << 32) + pc.fill_null(table["source_row"], 0).to_numpy()
-        # A table is in the order of its files and rows: only where it is not there is something to look for.
-        if (np.diff(places) <= 0).any():
-            repeated = np.delete(file, np.unique(places, return_index=True)[1])
-            again.update(dict(zip(names, np.bincount(repeated, minlength=len(names)).tolist(), strict=True)))
-    return rows, again
 
 
 def silver(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_it_is) -> list[Verdict]:
@@ -156,8 +131,8 @@ def _balance(tables: Tables, files: Files) -> list[Rule]:
     """No row is lost, and none stands in two places."""
     quarantine, flags = tables["quarantine"], tables["flags"]
     keys = ["family", "source_file", "source_row"]
-    aside = _count_places(quarantine)
-    twice = _count_places(quarantine.select(keys).join(flags.select(keys), keys, join_type="left semi"))
+    aside = filerows.counted(quarantine)
+    twice = filerows.counted(quarantine.select(keys).join(flags.select(keys), keys, join_type="left semi"))
     return [
         Rule(
             "rows_read_are_kept_or_set_aside",
@@ -173,7 +148,7 @@ def _balance(tables: Tables, files: Files) -> list[Rule]:
             "quarantine",
             "error",
             "Quarantine holds as many rows of each raw file as the ledger says were set aside.",
-            by_file(files, lambda f: abs(aside[_place(f)] - sum(f["rows_quarantined"].values()))),
+            by_file(files, lambda f: abs(aside[filerows.place(f)] - sum(f["rows_quarantined"].values()))),
             high=0,
             shown=",.0f",
         ),
@@ -182,7 +157,7 @@ def _balance(tables: Tables, files: Files) -> list[Rule]:
             "silver/flags",
             "error",
             "A row that is kept with a remark is not set aside as well.",
-            by_file(files, lambda f: twice[_place(f)]),
+            by_file(files, lambda f: twice[filerows.place(f)]),
             high=0,
             shown=",.0f",
         ),
@@ -344,24 +319,6 @@ def _count_people(table: pa.Table, against: pa.Array) -> dict[str, float]:
 
 def _by_person(table: pa.Table, number: Callable[[dict[str, Any]], float]) -> dict[str, float]:
     return {row["subject_id"]: number(row) for row in table.sort_by("subject_id").to_pylist()}
-
-
-def _rowsby_file(tables: Tables) -> Counter[tuple[str, str]]:
-    counts: Counter[tuple[str, str]] = Counter()
-    for family, table in tables.items():
-        for row in table.group_by("source_file").aggregate([([], "count_all")]).to_pylist():
-            counts[family, row["source_file"]] = row["count_all"]
-    return counts
-
-
-def _place(file: Mapping[str, Any]) -> tuple[str, str]:
-    return file["family"], file["file"]
-
-
-def _count_places(table: pa.Table) -> Counter[tuple[str, str]]:
-    """Return the rows by family and raw file."""
-    counted = table.group_by(["family", "source_file"]).aggregate([([], "count_all")]).to_pylist()
-    return Counter({(row["family"], row["source_file"]): row["count_all"] for row in counted})
 
 
 def _person_weeks(table: pa.Table) -> list[tuple[str, int]]:
