@@ -73,6 +73,17 @@ def test_an_empty_table_passes_unless_rows_are_asked_for() -> None:
     assert [verdict.expectation for verdict in found] == ["expect_table_row_count_to_be_between"]
 
 
+def test_an_empty_table_is_held_against_every_expectation_in_the_same_order(good: pa.Table) -> None:
+    empty = schema.WEEKLY_FEATURES.arrow().empty_table()
+    asked, held = (
+        [(v.expectation, v.column, v.severity, v.sentence) for v in contracts.check(table, schema.WEEKLY_FEATURES)]
+        for table in (good, empty)
+    )
+    assert asked == held
+    lacking = [v for v in contracts.check(empty.drop_columns(["days_logged"]), schema.WEEKLY_FEATURES) if not v.success]
+    assert [verdict.expectation for verdict in lacking] == ["expect_table_columns_to_match_ordered_list"]
+
+
 def test_two_tables_in_a_row_are_not_taken_for_each_other(good: pa.Table) -> None:
     assert missed(changed(good, 0, days_logged=9), schema.WEEKLY_FEATURES)
     assert not missed(good, schema.WEEKLY_FEATURES)

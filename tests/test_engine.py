@@ -1,0 +1,64 @@
+"""DuckDB computes steps in the background: in their order, before anybody reads them, and no error is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+
+from potato import engine, settings
+
+from .conftest import HERE
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def current_setting(name: str) -> int:  # type: ignore[empty-body]
+    """Return one of DuckDB's settings."""
+
+
+@pytest.fixture
+def connection() -> Any:
+    return engine.connect(settings.load(HERE))
+
+
+def words(connection: Any, *texts: str) -> ibis.Table:
+    rows = ibis.memtable(pa.table({"word": list(texts)}))
+    return engine.keep(connection, "words", rows)
+
+
+def test_a_step_is_computed_before_the_next_one_reads_it(connection: Any) -> None:
+    step = words(connection, *map(str, range(100_000)))
+    for number in range(20):
+        step = engine.keep(connection, f"step{number}", step.mutate(word=step.word + "."))
+    (longest,) = step.aggregate(found=step.word.length().max()).to_pyarrow()["found"].to_pylist()
+    assert longest == 25
+
+
+def test_a_step_that_fails_stops_whoever_asks_for_anything_next_and_nobody_after(connection: Any) -> None:
+    made = words(connection, "x")
+    engine.keep(connection, "numbers", made.mutate(number=made.word.cast("int64")))
+    with pytest.raises(Exception, match="Conversion Error.*'x'"):
+        made.to_pyarrow()
+    assert made.to_pyarrow()["word"].to_pylist() == ["x"]
+
+
+def test_of_several_steps_that_fail_the_first_is_told(connection: Any) -> None:
+    made = words(connection, "x")
+    numbers = engine.keep(connection, "numbers", made.mutate(number=made.word.cast("int64")))
+    engine.keep(connection, "twice", numbers.mutate(number=numbers.number * 2))
+    with pytest.raises(Exception, match="Conversion Error"):
+        made.to_pyarrow()
+
+
+def test_steps_within_the_block_use_one_thread_and_later_ones_do_not(connection: Any) -> None:
+    threads = words(connection, "x").select(threads=current_setting("threads"))
+    connection.raw_sql("SET threads = 2")
+    with engine.one_thread(connection):
+        alone = engine.keep(connection, "alone", threads)
+    together = engine.keep(connection, "together", threads)
+    assert [table.to_pyarrow()["threads"].to_pylist() for table in (alone, together)] == [[1], [2]]
+    engine.drop(connection, "alone")
+    with pytest.raises(Exception, match="alone"):
+        alone.to_pyarrow()
