@@ -39,7 +39,7 @@ def test_a_step_is_computed_before_the_next_one_reads_it(connection: Any) -> Non
 def test_a_step_that_fails_stops_whoever_asks_for_anything_next_and_nobody_after(connection: Any) -> None:
     made = words(connection, "x")
     engine.keep(connection, "numbers", made.mutate(number=made.word.cast("int64")))
-    with pytest.raises(Exception, match="Conversion Error.*'x'"):
+    with pytest.raises(Exception, match=r"Conversion Error.*'x'"):
         made.to_pyarrow()
     assert made.to_pyarrow()["word"].to_pylist() == ["x"]
 
