@@ -98,8 +98,8 @@ def write_file(table: pa.Table, path: Path) -> None:
 
 def _write(table: pa.Table, where: Path | pa.BufferOutputStream) -> None:
     texts = {field.name for field in table.schema if pa.types.is_string(field.type)}
-    # Of texts the different ones are few and stand anywhere: a list of them saves room, their first and last help nobody
-    # but who looks for a person, by whom silver is sorted. Of numbers it is the other way round.
+    # Of texts the different ones are few and stand anywhere: a list of them saves room, and their first and last help
+    # only who looks for a person, by whom silver is sorted. Of numbers it is the other way round.
     pq.write_table(
         table,
         where,
