@@ -7,7 +7,7 @@ import contextvars
 import functools
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +52,15 @@ class _DuckDB(Backend):
         """DuckDB's connection, when all steps are computed."""
         steps = self._steps.copy()
         self._steps.clear()
-        for step in steps:
-            step.result()
+        try:
+            for step in steps:
+                step.result()
+        except KeyboardInterrupt:
+            for step in steps:
+                step.cancel()
+            self._connection.interrupt()
+            wait(steps)
+            raise
         return self._connection
 
     @con.setter
@@ -157,7 +164,10 @@ def table(connection: ibis.BaseBackend, folder: Path, name: str) -> ibis.Table:
 
 
 def keep(connection: ibis.BaseBackend, name: str, expression: ibis.Table) -> ibis.Table:
-    """Run an expression once, and return its rows as a temporary table of `connection` called `name`."""
+    """Return a temporary table of `connection` called `name`, for which an expression is run once.
+
+    DuckDB runs it in the background; an error is raised where anything is asked of the connection next.
+    """
     return connection.create_table(name, expression, temp=True)
 
 

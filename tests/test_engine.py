@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import ibis
@@ -50,6 +51,26 @@ def test_of_several_steps_that_fail_the_first_is_told(connection: Any) -> None:
     engine.keep(connection, "twice", numbers.mutate(number=numbers.number * 2))
     with pytest.raises(Exception, match="Conversion Error"):
         made.to_pyarrow()
+
+
+def test_whoever_interrupts_the_wait_ends_the_step_as_well(connection: Any) -> None:
+    made = words(connection, *map(str, range(10_000)))
+    ones, twos, threes, fours = (made.select(**{name: made.word}) for name in ("one", "two", "three", "four"))
+    endless = ones.cross_join(twos).cross_join(threes).cross_join(fours)
+    engine.keep(connection, "endless", endless.aggregate(lengths=(endless.one + endless.four).length().sum()))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made.to_pyarrow()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert made.to_pyarrow().num_rows == 10_000
 
 
 def test_steps_within_the_block_use_one_thread_and_later_ones_do_not(connection: Any) -> None:
