@@ -51,16 +51,18 @@ class _DuckDB(Backend):
     def con(self) -> Any:
         """DuckDB's connection, when all steps are computed."""
         steps = self._steps.copy()
-        self._steps.clear()
         try:
-            for step in steps:
-                step.result()
+            wait(steps)
         except KeyboardInterrupt:
             for step in steps:
                 step.cancel()
             self._connection.interrupt()
             wait(steps)
+            self._steps.clear()
             raise
+        self._steps.clear()
+        for step in steps:
+            step.result()  # of several errors the first, which the others come from
         return self._connection
 
     @con.setter
@@ -120,7 +122,8 @@ class _DuckDB(Backend):
         try:
             yield
         finally:
-            self.con.execute(f"SET threads = {threads}")
+            wait(self._steps)  # what stopped one of them is raised where its rows are asked for
+            self._connection.execute(f"SET threads = {threads}")
 
 
 def _span(operation: str) -> AbstractContextManager[dict[str, object]]:

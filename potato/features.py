@@ -7,6 +7,8 @@ starts on the person's own first day.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import ibis
 import ibis.expr.types as ir
@@ -107,10 +109,11 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
         potato_energy=ibis.ifelse(named["potato"], entries.energy_kcal, 0.0).sum(),
         **{f"entries_{category}": found.cast("int32").sum().cast("int32") for category, found in named.items()},
     )
-    # Where no entry of the week says what was eaten, as in daily totals, no count of foods is known, not even zero.
-    eaten = eaten.mutate(
-        **{name: ibis.ifelse(eaten.foods > 0, eaten[name], ibis.null(eaten[name].type())) for name in counted}
-    )
+    # Where no entry of the week says what was eaten, as in daily totals, no count of foods is known, not even zero; nor
+    # where none of the study has a word of any kind of food, as in a diary of another language.
+    words = reduce(add, (eaten[f"entries_{category}"] for category in named)).sum().over(ibis.window())
+    told = (eaten.foods > 0) & (words > 0)
+    eaten = eaten.mutate(**{name: ibis.ifelse(told, eaten[name], ibis.null(eaten[name].type())) for name in counted})
     days = cleaned.kept("fiber")
     rollup = days.group_by(_KEY).aggregate(fiber_rollup_g_per_day=days.fiber_g.mean())
     joined = subject_weeks(cleaned).left_join(eaten, _KEY).left_join(rollup, _KEY)

@@ -68,7 +68,7 @@ def listed(rows: ir.Table) -> tuple[pa.Table, Counts]:
         counts.setdefault((row["family"], row["source_file"]), {})[row["flag"]] = row["rows"]
     if not counts:
         return schema.FLAGS.arrow().empty_table(), counts
-    place = ibis.row_number().over(group_by=by, order_by=["source_row", "column"])
+    place = ibis.dense_rank().over(group_by=by, order_by="source_row")
     first = rows.mutate(_place=place).filter(lambda t: t._place < LISTED).select(schema.FLAGS.names)
     key = [(name, "ascending") for name in schema.FLAGS.key]
     return first.to_pyarrow().cast(schema.FLAGS.arrow()).sort_by(key), counts

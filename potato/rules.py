@@ -49,6 +49,8 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
     if not _as_in_the_dictionary(tables, schema.BRONZE):
         return verdicts
     there, again, faulty = filerows.of_bronze(tables)
+    known = {filerows.place(file) for file in files.values()}
+    strange = {f"{file} ({family})": n for (family, file), n in there.items() if (family, file) not in known}
     return verdicts + contracts.hold(
         [
             Rule(
@@ -56,7 +58,7 @@ def bronze(tables: Tables, files: Files, frame: Callable[[pa.Table], Any] = _as_
                 "bronze/ledger",
                 "error",
                 "Each raw file has as many rows in the tables as the ledger says were read.",
-                by_file(files, lambda file: abs(file["rows_read"] - there[filerows.place(file)])),
+                by_file(files, lambda file: abs(file["rows_read"] - there[filerows.place(file)])) | strange,
                 high=0,
                 shown=",.0f",
             ),

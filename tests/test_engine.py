@@ -53,6 +53,26 @@ def test_of_several_steps_that_fail_the_first_is_told(connection: Any) -> None:
         made.to_pyarrow()
 
 
+def test_an_error_is_raised_when_no_step_runs_any_more(connection: Any) -> None:
+    made = words(connection, *map(str, range(3_000)), "x")
+    engine.keep(connection, "numbers", made.mutate(number=made.word.cast("int64")))
+    pairs = made.cross_join(made.select(other=made.word))
+    engine.keep(connection, "lengths", pairs.aggregate(length=(pairs.word + pairs.other).length().sum()))
+    with pytest.raises(Exception, match="Conversion Error"):
+        made.to_pyarrow()
+    assert made.to_pyarrow().num_rows == 3_001
+
+
+def test_a_step_that_fails_on_one_thread_leaves_all_threads(connection: Any) -> None:
+    connection.raw_sql("SET threads = 2")
+    with engine.one_thread(connection):
+        made = words(connection, "x")
+        engine.keep(connection, "numbers", made.mutate(number=made.word.cast("int64")))
+    with pytest.raises(Exception, match="Conversion Error"):
+        made.to_pyarrow()
+    assert made.select(threads=current_setting("threads")).to_pyarrow()["threads"].to_pylist() == [2]
+
+
 def test_whoever_interrupts_the_wait_ends_the_step_as_well(connection: Any) -> None:
     made = words(connection, *map(str, range(10_000)))
     ones, twos, threes, fours = (made.select(**{name: made.word}) for name in ("one", "two", "three", "four"))

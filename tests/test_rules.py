@@ -10,7 +10,7 @@ import pytest
 from potato import contracts, rules, schema
 from potato.manifest import Verdict
 
-from .layer_frames import Layer, aside, bronze, changed, filled, flagged, silver
+from .layer_frames import ROWS, Layer, aside, bronze, changed, filled, flagged, silver
 
 
 def against(verdicts: list[Verdict]) -> list[tuple[str, str]]:
@@ -69,6 +69,14 @@ def test_a_broken_bronze_fails_the_one_rule_that_is_broken(
     layer = bronze()
     breaks(layer)
     assert against(rules.bronze(*layer)) == [(rule, severity)]
+
+
+def test_rows_of_a_file_that_the_ledger_does_not_have_are_named() -> None:
+    tables, files = bronze()
+    tables["weight"] = changed(tables["weight"], ROWS - 1, source_file="weight/b.csv")
+    found = [v for v in rules.bronze(tables, files) if not v.success]
+    assert [v.expectation for v in found] == ["rows_of_the_ledger"]
+    assert "weight/b.csv (weight) (1)" in found[0].observed
 
 
 def test_bronze_without_a_weight_is_an_error() -> None:

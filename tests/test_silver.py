@@ -249,6 +249,17 @@ def test_each_category_knows_its_foods(study: Study, project: Path) -> None:
     assert categories(study, project, *known) == {food: [f"entries_{name}"] for food, name in known.items()}
 
 
+def test_a_diary_without_a_known_word_tells_no_food_and_no_share_of_potatoes(study: Study, project: Path) -> None:
+    def first_week(*foods: str) -> dict[str, Any]:
+        diary = "who,date,food,kcal,fiber\n" + "".join(f"a,2022-05-01,{food},300,1\n" for food in foods)
+        content = {"weight.csv": "who,date,weight\na,2022-05-01,80\n", "nutrition.csv": diary}
+        return rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
+
+    german, mixed = first_week("Kartoffeln", "Haferflocken"), first_week("Kartoffeln", "Toast")
+    assert (german["entries_potato"], german["potato_energy_share"], german["energy_kcal_per_day"]) == (None, None, 600)
+    assert (mixed["entries_potato"], mixed["potato_energy_share"], mixed["entries_bread"]) == (0, 0, 1)
+
+
 def test_a_word_inside_another_word_is_no_match(study: Study, project: Path) -> None:
     found = categories(study, project, "eggplant", "butternut", "boathouse", "grapefruit sauce")
     assert not any(found.values()), found
@@ -556,6 +567,21 @@ def test_more_rows_of_a_flag_than_are_listed_are_counted(
     engineer = silver(study(content, nutrition=DIARY), project)
     assert [r["source_row"] for r in rows(engineer, "flags")] == [3, 4]
     assert engineer.ledger()["nutrition.csv"]["rows_flagged"] == {"repeated_entry": 4}
+
+
+def test_a_listed_row_is_listed_with_each_of_its_columns(
+    study: Study, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(marks, "LISTED", 3)
+    content = {
+        "weight.csv": "who,date,weight\na,2022-05-01,80\n",
+        "nutrition.csv": "who,date,food,kcal,fiber\n"
+        + "".join(f"a,2022-05-01,rice,~{n},~1\n" for n in (100, 200, 300)),
+    }
+    engineer = silver(study(content, nutrition=DIARY), project)
+    assert [(row["source_row"], row["column"]) for row in rows(engineer, "flags")] == [
+        (number, column) for number in (2, 3, 4) for column in ("energy_kcal", "fiber_g")
+    ]
 
 
 def test_the_number_of_threads_changes_no_byte(study: Study, project: Path) -> None:
