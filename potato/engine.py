@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import contextvars
 import functools
+import gc
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
 # Selects within selects are merged by an engine, too, and Ibis takes a third of its time for it.
 ibis.options.sql.fuse_selects = False
+
+# What is imported stays to the end: the garbage collector would look through all of it in the middle of a query that is
+# written, as it does after so many new objects, and take a fifth of a second for it.
+gc.freeze()
+atexit.register(gc.unfreeze)  # at the end DuckDB's library counts what is left, and complains
 
 _SOURCE = re.compile(r'\bFROM (?:"[^"]+"\.)*"([^"]+)"')
 
