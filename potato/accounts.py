@@ -12,14 +12,12 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from potato import conflicts, schema
+from potato import conflicts, filerows, schema
 from potato.errors import PotatoError
 from potato.evidence import FileEvidence
+from potato.filerows import Place
 
-File = tuple[str, str]
-"""A family and the raw file's name: a file that holds two families is counted once for each."""
-
-Reasons = dict[File, dict[str | None, int]]
+Reasons = dict[Place, dict[str | None, int]]
 """Rows of a file by the reason why they are set aside, the kept ones under None."""
 
 COUNTS = pa.schema(
@@ -41,10 +39,10 @@ class Accounts:
     """
 
     reasons: Reasons
-    distinct: dict[File, int]
-    quarantined: dict[File, int]
-    flagged: dict[File, dict[str, int]]
-    days_left_out: dict[File, int]
+    distinct: dict[Place, int]
+    quarantined: dict[Place, int]
+    flagged: dict[Place, dict[str, int]]
+    days_left_out: dict[Place, int]
 
     def table(self) -> pa.Table:
         """Return family, source_file, reason (missing where kept) and rows, sorted."""
@@ -74,7 +72,7 @@ class Accounts:
         evidence = {(file.family, file.source_file): asdict(file) for file in told}
         files = {}
         for name, source in read.items():
-            place = (source["family"], source["file"])
+            place = filerows.place(source)
             reasons = self.reasons.get(place, {})
             found = {
                 "file": source["file"],
@@ -90,7 +88,7 @@ class Accounts:
             files[name] = found | {how: evidence.get(place, {}).get(how) for how in hows}
         return files
 
-    def _prove(self, name: str, place: File, file: dict[str, Any]) -> None:
+    def _prove(self, name: str, place: Place, file: dict[str, Any]) -> None:
         read, kept, quarantined = file["rows_read"], file["rows_kept"], sum(file["rows_quarantined"].values())
         distinct, held = self.distinct.get(place, 0), self.quarantined.get(place, 0)
         if not read == kept + quarantined == distinct or quarantined != held:
@@ -108,14 +106,14 @@ def _bit_or(bits: int) -> int:  # type: ignore[empty-body]
     """Return the engine's own bit_or: Ibis has one too, but no rule that writes it for Spark."""
 
 
-def tally(families: Mapping[str, ir.Table]) -> tuple[Reasons, dict[File, int]]:
+def tally(families: Mapping[str, ir.Table]) -> tuple[Reasons, dict[Place, int]]:
     """Return the cleaned rows of each file by reason, and how many different raw rows they speak of.
 
     Each of 32 raw rows in a row is a bit: an engine that counts different values keeps each of them, and here nearly
     all are different.
     """
     reasons: Reasons = {}
-    distinct: dict[File, int] = {}
+    distinct: dict[Place, int] = {}
     for name, rows in families.items():
         bit = ibis.literal(1, "int64") << (rows.source_row & 31).cast("int64")
         by = ["source_file", "reason"]
@@ -150,9 +148,9 @@ def _days_left_out(nutrition: ir.Table) -> dict[str, int]:
 
 def count(
     families: Mapping[str, ir.Table],
-    tallied: tuple[Reasons, dict[File, int]],
+    tallied: tuple[Reasons, dict[Place, int]],
     quarantined: pa.Table,
-    flagged: dict[File, dict[str, int]],
+    flagged: dict[Place, dict[str, int]],
 ) -> Accounts:
     """Count the cleaned rows of each file.
 
@@ -160,11 +158,10 @@ def count(
     """
     reasons, distinct = tallied
     left_out = _days_left_out(families["nutrition"]) if "nutrition" in _with_reasons(reasons) else {}
-    by_place = quarantined.group_by(["family", "source_file"]).aggregate([([], "count_all")]).to_pylist()
     return Accounts(
         reasons=reasons,
         distinct=distinct,
-        quarantined={(row["family"], row["source_file"]): row["count_all"] for row in by_place},
+        quarantined=filerows.counted(quarantined),
         flagged=flagged,
         days_left_out={("nutrition", file): days for file, days in left_out.items()},
     )

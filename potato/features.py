@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from operator import add
+from operator import or_
 
 import ibis
 import ibis.expr.types as ir
@@ -80,12 +80,18 @@ def _names(food: ir.StringValue, words: tuple[str, ...]) -> ir.BooleanValue:
 
 
 def _named_entries(cleaned: Cleaned) -> ir.Table:
-    """Return the usable diary entries with a column for each kind of food; days that lost an entry are left out."""
+    """Return the usable diary entries with a column for each kind of food, and in `told` what was eaten, where known.
+
+    Days that lost an entry are left out. Where none of the study's entries has a word of any kind of food, as in a
+    diary of another language, none tells what was eaten.
+    """
     incomplete = conflicts.incomplete_days(cleaned.nutrition)
     entries = cleaned.kept("nutrition").anti_join(incomplete, ["subject_id", "day_number"])
     # The same foods come again and again: each is looked at once.
     foods = entries.select(named_food=ibis.coalesce(entries.food, "")).distinct()
     foods = foods.mutate(**{c: _names(foods.named_food, words) for c, words in food.CATEGORIES.items()})
+    known = reduce(or_, (foods[category] for category in food.CATEGORIES)).any().over(ibis.window())
+    foods = foods.mutate(told=ibis.ifelse(known, foods.named_food.strip().nullif(""), ibis.null(str)))
     return entries.join(foods, ibis.coalesce(entries.food, "") == foods.named_food)
 
 
@@ -105,15 +111,14 @@ def weekly_features(cleaned: Cleaned) -> ir.Table:
         carbohydrate=entries.carbohydrate_g.sum(),
         fat=entries.fat_g.sum(),
         fiber=entries.fiber_g.sum(),
-        foods=entries.food.strip().nullif("").count(),
+        foods=entries.told.count(),
         potato_energy=ibis.ifelse(named["potato"], entries.energy_kcal, 0.0).sum(),
         **{f"entries_{category}": found.cast("int32").sum().cast("int32") for category, found in named.items()},
     )
-    # Where no entry of the week says what was eaten, as in daily totals, no count of foods is known, not even zero; nor
-    # where none of the study has a word of any kind of food, as in a diary of another language.
-    words = reduce(add, (eaten[f"entries_{category}"] for category in named)).sum().over(ibis.window())
-    told = (eaten.foods > 0) & (words > 0)
-    eaten = eaten.mutate(**{name: ibis.ifelse(told, eaten[name], ibis.null(eaten[name].type())) for name in counted})
+    # Where no entry of the week tells what was eaten, as in daily totals, no count of foods is known, not even zero.
+    eaten = eaten.mutate(
+        **{name: ibis.ifelse(eaten.foods > 0, eaten[name], ibis.null(eaten[name].type())) for name in counted}
+    )
     days = cleaned.kept("fiber")
     rollup = days.group_by(_KEY).aggregate(fiber_rollup_g_per_day=days.fiber_g.mean())
     joined = subject_weeks(cleaned).left_join(eaten, _KEY).left_join(rollup, _KEY)
@@ -147,7 +152,7 @@ def study_days(cleaned: Cleaned) -> ir.Table:
         entries=entries.source_row.count().cast("int32"),
         energy_kcal=entries.energy_kcal.sum(),
         potato=ibis.ifelse(entries.potato, entries.energy_kcal, 0.0).sum(),
-        foods=entries.food.strip().nullif("").count(),
+        foods=entries.told.count(),
     )
     mornings = cleaned.kept("weight")
     weighed = mornings.group_by(key).aggregate(n_weights=mornings.weight_kg.count().cast("int32"))

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from potato import conflicts, jumps, repeats, schema
 from potato.families import NUTRITION
+from potato.filerows import Place
 from potato.study import FamilyMapping
 
 LISTED = 1_000
 """How many rows of a file are listed for one flag: more of them say something about the file, not about the rows."""
 
-Counts = dict[tuple[str, str], dict[str, int]]
-"""(family, source file): flag: rows."""
+Counts = dict[Place, dict[str, int]]
+"""Place: flag: rows."""
 
 _COLUMNS = [name for name in schema.FLAGS.names if name != "family"]
 _PLACE = ["source_file", "source_row"]

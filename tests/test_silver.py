@@ -250,14 +250,18 @@ def test_each_category_knows_its_foods(study: Study, project: Path) -> None:
 
 
 def test_a_diary_without_a_known_word_tells_no_food_and_no_share_of_potatoes(study: Study, project: Path) -> None:
-    def first_week(*foods: str) -> dict[str, Any]:
+    def first(*foods: str) -> tuple[dict[str, Any], dict[str, Any]]:
         diary = "who,date,food,kcal,fiber\n" + "".join(f"a,2022-05-01,{food},300,1\n" for food in foods)
         content = {"weight.csv": "who,date,weight\na,2022-05-01,80\n", "nutrition.csv": diary}
-        return rows(silver(study(content, nutrition=DIARY), project), "weekly_features")[0]
+        engineer = silver(study(content, nutrition=DIARY), project)
+        return rows(engineer, "weekly_features")[0], rows(engineer, "study_days")[0]
 
-    german, mixed = first_week("Kartoffeln", "Haferflocken"), first_week("Kartoffeln", "Toast")
-    assert (german["entries_potato"], german["potato_energy_share"], german["energy_kcal_per_day"]) == (None, None, 600)
-    assert (mixed["entries_potato"], mixed["potato_energy_share"], mixed["entries_bread"]) == (0, 0, 1)
+    week, day = first("Kartoffeln", "Haferflocken")
+    assert (week["entries_potato"], week["potato_energy_share"], week["energy_kcal_per_day"]) == (None, None, 600)
+    assert (day["potato_energy_share"], day["energy_kcal"]) == (None, 600)
+    week, day = first("Kartoffeln", "Toast")
+    assert (week["entries_potato"], week["potato_energy_share"], week["entries_bread"]) == (0, 0, 1)
+    assert day["potato_energy_share"] == 0
 
 
 def test_a_word_inside_another_word_is_no_match(study: Study, project: Path) -> None:
