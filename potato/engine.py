@@ -78,7 +78,7 @@ class _DuckDB(Backend):
 
     def to_pyarrow(self, expr: ibis.Expr, /, **kwargs: Any) -> pa.Table:
         """Return the rows of an expression."""
-        _ = self.con
+        _ = self.con  # waits here, and not within the query's span
         if not spans.recording():
             return super().to_pyarrow(expr, **kwargs)
         with _span("SELECT") as told:
