@@ -105,7 +105,7 @@ def unknown(logged: pd.DataFrame) -> list[str]:
     lacking = [label for label, name in amounts.items() if logged[name].isna().all()]
     told = [f"How much {' or '.join(lacking)} the food held: the diaries do not say."] if lacking else []
     if logged["entries_potato"].isna().all():
-        of_foods = "no entry names a food in a known word, which are English."
+        of_foods = "no entry names a food by a known word, and these are English."
         told.append(f"Which foods were eaten, and the share of potatoes among them: {of_foods}")
     return told
 

@@ -166,12 +166,12 @@ EXPECTED: dict[str, tuple[set[str], set[str], tuple[str, ...]]] = {
     "daily_totals": (
         {"attrition"},
         set(),
-        ("Which foods were eaten, and the share of potatoes among them: no entry names a food in a known word",),
+        ("Which foods were eaten, and the share of potatoes among them: no entry names a food by a known word",),
     ),
     "one_person_totals": (
         {"models", "attrition"},
         ONE_PERSON | {"forest", "dose-response"},
-        ("no entry names a food in a known word",),
+        ("no entry names a food by a known word",),
     ),
     "one_jump": ({"intake", "models", "attrition"}, DIET, ("**6** people with a weight",)),
     "some_left": ({"intake", "models"}, DIET, ("**12** people with a weight",)),
